@@ -1,0 +1,15 @@
+// Three suites share one configuration: `npm test` runs unit and integration tests, the others are asked for by name.
+const suite = process.env.SUITE ?? 'default';
+const SUITES = {
+  default: ['<rootDir>/test/**/*.test.ts'],
+  engines: ['<rootDir>/test/**/*.engines.ts'],
+  crash: ['<rootDir>/test/**/*.crash.ts'],
+};
+
+module.exports = {
+  testMatch: SUITES[suite],
+  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
+  modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/greengrass-build'],
+  testTimeout: 60_000,
+  maxWorkers: 2,
+};

@@ -1,0 +1,196 @@
+import {
+  type Agent,
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  request as requestHttp,
+} from 'node:http';
+import { request as requestHttps } from 'node:https';
+import type { Body } from '../../upload/body';
+import { findSocketBacklog } from './socket-backlog';
+
+export interface ExchangeRequest {
+  readonly method: string;
+  readonly url: URL;
+  /** With query, as signed. */
+  readonly path: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body?: Body | undefined;
+  readonly agent: Agent;
+  /** A request that moves no byte for so long is given up. */
+  readonly stallMs: number;
+  readonly signal: AbortSignal;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+/** No answer came. `reused`: the connection had served before, so perhaps only its far end had been closed meanwhile. */
+export class NoAnswer extends Error {
+  override readonly name = 'NoAnswer';
+
+  constructor(
+    message: string,
+    readonly reused: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** From here on a body waits for `100 Continue`: a refusal known from the head alone should not cost its bytes. */
+const EXPECT_CONTINUE_BYTES = 1024 * 1024;
+/** Stores that never say 100 get the body after this long. */
+const CONTINUE_WAIT_MS = 3_000;
+/** An answer to a PUT is a few hundred bytes; of anything longer the head is enough. */
+const MAX_ANSWER_BYTES = 64 * 1024;
+
+/** One request and its answer over a kept connection. @throws NoAnswer, or what reading the body threw */
+export function exchange(options: ExchangeRequest): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const { url, method, path, headers, agent, body, signal, stallMs } = options;
+    const expect = (body?.sizeBytes ?? 0) >= EXPECT_CONTINUE_BYTES;
+    const request = (url.protocol === 'http:' ? requestHttp : requestHttps)({
+      agent,
+      method,
+      path,
+      host: url.hostname.replace(/^\[|\]$/g, ''),
+      port: url.port || undefined,
+      headers: expect ? { ...headers, expect: '100-continue' } : headers,
+      signal,
+    });
+    const stall = new StallTimer(request, stallMs);
+    request.once('socket', () => stall.start()); // waiting for a free connection is no stall
+    const fail = (error: unknown): void => {
+      stall.stop();
+      request.destroy();
+      reject(error);
+    };
+    request.on('error', (error: NodeJS.ErrnoException) =>
+      fail(new NoAnswer(error.code ?? error.message, request.reusedSocket, { cause: error })),
+    );
+    let answered = false;
+    const unwanted = (): boolean => answered || request.destroyed;
+    request.on('response', (response) => {
+      answered = true;
+      readAnswer(response, stall).then(
+        (answer) => {
+          stall.stop();
+          // The rest of the body was not wanted; a connection in mid-body cannot serve again.
+          if (!request.writableFinished) request.destroy();
+          resolve(answer);
+        },
+        (error: Error) => fail(new NoAnswer(error.message, false, { cause: error })),
+      );
+    });
+    if (body === undefined) request.end();
+    else if (expect) awaitContinue(request, () => void writeBody(request, body, stall, unwanted).catch(fail));
+    else writeBody(request, body, stall, unwanted).catch(fail);
+  });
+}
+
+function awaitContinue(request: ClientRequest, go: () => void): void {
+  let gone = false;
+  const once = (write: boolean) => (): void => {
+    clearTimeout(timer);
+    if (gone) return;
+    gone = true;
+    if (write) go();
+  };
+  const timer = setTimeout(once(true), CONTINUE_WAIT_MS);
+  request.once('continue', once(true));
+  request.once('response', once(false));
+  request.once('close', once(false));
+  request.flushHeaders();
+}
+
+async function writeBody(
+  request: ClientRequest,
+  body: Body,
+  stall: StallTimer,
+  unwanted: () => boolean,
+): Promise<void> {
+  const slices = body.slices();
+  if (Array.isArray(slices) && slices.length <= 1) {
+    request.end(slices[0]);
+    return;
+  }
+  for await (const slice of slices) {
+    if (unwanted()) return;
+    await flushed(request, slice);
+    stall.progress();
+  }
+  request.end();
+}
+
+/** Until the slice has left: then, and not before, its memory may be used for the next. */
+function flushed(request: ClientRequest, slice: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    const done = (): void => {
+      request.off('close', done);
+      request.off('response', done);
+      resolve();
+    };
+    request.on('close', done);
+    request.on('response', done);
+    request.write(slice, done);
+  });
+}
+
+async function readAnswer(response: IncomingMessage, stall: StallTimer): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of response as AsyncIterable<Buffer>) {
+    stall.progress();
+    bytes += chunk.length;
+    if (bytes <= MAX_ANSWER_BYTES) chunks.push(chunk);
+  }
+  return { status: response.statusCode ?? 0, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') };
+}
+
+/** Destroys a request that moves nothing: neither an event here nor a shrinking backlog in the kernel. */
+class StallTimer {
+  #lastMs = performance.now();
+  #backlog: number | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    private readonly request: ClientRequest,
+    private readonly stallMs: number,
+  ) {}
+
+  start(): void {
+    this.progress();
+    this.#timer = setTimeout(() => this.#check(), this.stallMs);
+  }
+
+  progress(): void {
+    this.#lastMs = performance.now();
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #check(): void {
+    const quietMs = performance.now() - this.#lastMs;
+    if (quietMs >= this.stallMs - 1 && !this.#kernelMoves()) {
+      this.request.destroy(new Error(`no byte moved for ${Math.round(quietMs / 1000)} s`));
+      return;
+    }
+    this.#timer = setTimeout(
+      () => this.#check(),
+      Math.max(1, quietMs >= this.stallMs - 1 ? this.stallMs : this.stallMs - quietMs),
+    );
+  }
+
+  #kernelMoves(): boolean {
+    const before = this.#backlog;
+    this.#backlog = this.request.socket ? findSocketBacklog(this.request.socket) : undefined;
+    // The first look only takes the measure, and grants one more period where something is still queued.
+    return this.#backlog !== undefined && this.#backlog > 0 && (before === undefined || this.#backlog < before);
+  }
+}

@@ -1,0 +1,333 @@
+import type { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { hasCode, type TransferError } from '../../domain/errors';
+import type { Body } from '../../upload/body';
+import type { CredentialsSource, SessionCredentials } from '../credentials/session-credentials';
+import { type Answer, exchange, NoAnswer } from './exchange';
+import { NodeSha256 } from './node-sha256';
+import { type S3Call, translateS3Error } from './translate-s3-error';
+
+export interface S3ConnectionOptions {
+  readonly bucket: string;
+  readonly region: string;
+  readonly endpoint: string | undefined;
+  readonly pathStyle: boolean;
+  readonly dualStack: boolean;
+  readonly fips: boolean;
+  readonly stallMs: number;
+  readonly credentials: CredentialsSource;
+  readonly agent: HttpAgent | HttpsAgent;
+  /** To be added to the wall clock when signing. Milliseconds. */
+  readonly clockOffsetMs: () => number;
+  /** Told the `Date` header of each answer. */
+  readonly onServerDate: (date: string | undefined) => void;
+  /** Told once when the bucket turns out to be in another region. */
+  readonly onRegion: (region: string) => void;
+  readonly nowMs: () => number;
+}
+
+interface SignedPut {
+  readonly key: string;
+  readonly query: Readonly<Record<string, string>>;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: Body;
+  readonly signal: AbortSignal;
+  /** Whether a connection that dies under the request may be replaced in silence. */
+  readonly repeatable: boolean;
+}
+
+/** How often a request may meet a kept connection that the far end closed, before that counts as no answer. */
+const MAX_STALE_CONNECTIONS = 64;
+
+/**
+ * One bucket: where it is, who signs, and what is tried at once when S3 says why it refused: a renewed token, a
+ * corrected clock, the right region, each once per call. Everything slower is the worker's.
+ */
+export class S3Connection {
+  #region: string;
+  #sdk: Promise<typeof import('@aws-sdk/client-s3')> | undefined;
+  #client: S3Client | undefined;
+  #base: URL | undefined;
+  #signer: { region: string; signer: SignatureV4 } | undefined;
+  #used: SessionCredentials | undefined;
+
+  constructor(private readonly options: S3ConnectionOptions) {
+    this.#region = options.region;
+  }
+
+  get bucket(): string {
+    return this.options.bucket;
+  }
+
+  /** Any answer will do. @throws NoAnswer */
+  async probe(signal: AbortSignal): Promise<void> {
+    const url = new URL('/', await this.#baseUrl());
+    const answer = await exchange({
+      method: 'HEAD',
+      url,
+      path: '/',
+      headers: { host: url.host },
+      agent: this.options.agent,
+      stallMs: this.options.stallMs,
+      signal,
+    });
+    this.options.onServerDate(answer.headers.date);
+  }
+
+  /** A call by the SDK. */
+  async call<T>(
+    what: S3Call,
+    send: (client: S3Client, sdk: typeof import('@aws-sdk/client-s3')) => Promise<T>,
+  ): Promise<T> {
+    return this.#withRemedies(async () => {
+      const sdk = await this.#loadSdk();
+      try {
+        return await send(await this.#getClient(), sdk);
+      } catch (error) {
+        throw this.#translateSdkError(error, what);
+      }
+    });
+  }
+
+  /** PutObject and UploadPart: the hot path, signed and sent without the SDK. */
+  async put(what: S3Call, request: SignedPut): Promise<Answer> {
+    return this.#withRemedies(async () => {
+      const answer = await this.#sendSigned(what, request);
+      this.options.onServerDate(answer.headers.date);
+      if (answer.status >= 200 && answer.status < 300 && !answer.text.includes('<Error>')) return answer;
+      throw this.#failed(
+        what,
+        answer.status,
+        tag(answer.text, 'Code'),
+        tag(answer.text, 'Message'),
+        tag(answer.text, 'Region') || answer.headers['x-amz-bucket-region']?.toString(),
+      );
+    });
+  }
+
+  close(): void {
+    this.#client?.destroy();
+    this.options.agent.destroy();
+  }
+
+  async #withRemedies<T>(attempt: () => Promise<T>): Promise<T> {
+    const tried = new Set<string>();
+    const once = (remedy: string): boolean => !tried.has(remedy) && tried.add(remedy) !== undefined;
+    for (;;) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const region = error instanceof WrongRegion ? error.region : undefined;
+        const cause = error instanceof WrongRegion ? error.failure : error;
+        if (region !== undefined && region !== this.#region && once('region')) this.#moveTo(region);
+        else if (hasCode(cause, 'CREDENTIALS_EXPIRED') && once('credentials')) this.#renew();
+        // Some stores answer AccessDenied to an expired token; by our own reckoning it is one.
+        else if (hasCode(cause, 'ACCESS_DENIED') && this.#usedExpired() && once('credentials')) this.#renew();
+        else if (hasCode(cause, 'CLOCK_SKEWED') && once('clock'))
+          continue; // its Date is learned, the next is signed by it
+        else throw cause;
+      }
+    }
+  }
+
+  #renew(): void {
+    if (this.#used !== undefined) this.options.credentials.invalidate(this.#used);
+  }
+
+  #usedExpired(): boolean {
+    return this.#used !== undefined && this.options.credentials.isExpired(this.#used);
+  }
+
+  #moveTo(region: string): void {
+    this.#region = region;
+    this.#client?.destroy();
+    this.#client = undefined;
+    this.#base = undefined;
+    this.options.onRegion(region);
+  }
+
+  async #sendSigned(what: S3Call, { key, query, headers, body, signal, repeatable }: SignedPut): Promise<Answer> {
+    const base = await this.#baseUrl();
+    const path = `${base.pathname.replace(/\/$/, '')}/${encodeKey(key)}`;
+    const signed = await this.#getSigner().sign(
+      {
+        method: 'PUT',
+        protocol: base.protocol,
+        hostname: base.hostname,
+        path,
+        query: { ...query },
+        headers: { host: base.host, 'content-length': String(body.sizeBytes), ...headers },
+      },
+      { signingDate: new Date(this.options.nowMs() + this.options.clockOffsetMs()) },
+    );
+    const search = Object.entries(query)
+      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
+      .join('&');
+    for (let stale = 0; ; stale++) {
+      try {
+        return await exchange({
+          method: 'PUT',
+          url: base,
+          path: search === '' ? path : `${path}?${search}`,
+          headers: signed.headers,
+          body,
+          agent: this.options.agent,
+          stallMs: this.options.stallMs,
+          signal,
+        });
+      } catch (error) {
+        if (!(error instanceof NoAnswer)) throw error;
+        if (error.reused && repeatable && stale < MAX_STALE_CONNECTIONS && !signal.aborted) continue;
+        throw translateS3Error({ status: undefined, code: '', message: error.message, cause: error }, what);
+      }
+    }
+  }
+
+  #getSigner(): SignatureV4 {
+    if (this.#signer?.region !== this.#region) {
+      const signer = new SignatureV4({
+        credentials: () => this.#getCredentials(),
+        region: this.#region,
+        service: 's3',
+        sha256: NodeSha256,
+        uriEscapePath: false,
+        applyChecksum: false,
+      });
+      this.#signer = { region: this.#region, signer };
+    }
+    return this.#signer.signer;
+  }
+
+  async #getCredentials(): Promise<SessionCredentials & { expiration: Date }> {
+    this.#used = await this.options.credentials.get();
+    // The SDK keeps what has a future expiration and would not ask again after ExpiredToken: the cache is ours.
+    return { ...this.#used, expiration: new Date(0) };
+  }
+
+  #loadSdk(): Promise<typeof import('@aws-sdk/client-s3')> {
+    this.#sdk ??= import('@aws-sdk/client-s3');
+    return this.#sdk;
+  }
+
+  async #getClient(): Promise<S3Client> {
+    const { endpoint, pathStyle, dualStack, fips, stallMs, agent, clockOffsetMs } = this.options;
+    if (this.#client === undefined) {
+      const { S3Client } = await this.#loadSdk();
+      this.#client = new S3Client({
+        region: this.#region,
+        ...(endpoint === undefined ? {} : { endpoint }),
+        forcePathStyle: pathStyle,
+        useDualstackEndpoint: dualStack,
+        useFipsEndpoint: fips,
+        useArnRegion: true,
+        followRegionRedirects: false,
+        credentials: () => this.#getCredentials(),
+        requestChecksumCalculation: 'WHEN_REQUIRED',
+        responseChecksumValidation: 'WHEN_REQUIRED',
+        maxAttempts: 1,
+        cacheMiddleware: true,
+        requestHandler: {
+          connectionTimeout: stallMs,
+          socketTimeout: stallMs,
+          ...(agent instanceof HttpsAgent ? { httpsAgent: agent } : { httpAgent: agent }),
+        },
+      });
+    }
+    this.#client.config.systemClockOffset = clockOffsetMs();
+    return this.#client;
+  }
+
+  /** The SDK's own rules say where a bucket, an access point, a FIPS or dual-stack endpoint is. */
+  async #baseUrl(): Promise<URL> {
+    if (this.#base === undefined) {
+      const { endpoint, bucket, pathStyle, dualStack, fips } = this.options;
+      const { config } = await this.#getClient();
+      this.#base = config.endpointProvider({
+        Bucket: bucket,
+        Region: this.#region,
+        ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
+        ForcePathStyle: pathStyle,
+        UseDualStack: dualStack,
+        UseFIPS: fips,
+        UseArnRegion: true,
+      }).url;
+    }
+    return this.#base;
+  }
+
+  #translateSdkError(error: unknown, what: S3Call): Error {
+    const failure = error as {
+      name?: string;
+      message?: string;
+      Region?: string;
+      $metadata?: { httpStatusCode?: number };
+      $response?: { headers?: Record<string, string> };
+    };
+    const status = failure.$metadata?.httpStatusCode;
+    if (status === undefined) {
+      if (error instanceof Error && error.name === 'TransferError') return error; // from our credentials
+      return translateS3Error(
+        { status, code: '', message: failure.message || String(failure.name), cause: error },
+        what,
+      );
+    }
+    const headers = failure.$response?.headers;
+    this.options.onServerDate(headers?.date);
+    // HEAD has no body, so the SDK makes a name of its own.
+    const code =
+      failure.name === 'Unknown' || failure.name === 'UnknownError' || failure.name === String(status)
+        ? ''
+        : (failure.name ?? '');
+    return this.#failed(
+      what,
+      status,
+      code,
+      failure.message ?? '',
+      failure.Region ?? headers?.['x-amz-bucket-region'],
+      error,
+    );
+  }
+
+  #failed(
+    what: S3Call,
+    status: number,
+    code: string,
+    message: string,
+    region: string | undefined,
+    cause?: unknown,
+  ): Error {
+    const failure = translateS3Error({ status, code, message, region, cause }, what);
+    const elsewhere =
+      status === 301 ||
+      status === 307 ||
+      code === 'AuthorizationHeaderMalformed' ||
+      code === 'IllegalLocationConstraintException';
+    return elsewhere && region !== undefined && region !== '' ? new WrongRegion(region, failure) : failure;
+  }
+}
+
+class WrongRegion extends Error {
+  constructor(
+    readonly region: string,
+    readonly failure: TransferError,
+  ) {
+    super(failure.message);
+  }
+}
+
+/** Each byte that is not unreserved becomes %XX, `/` stays: the path as S3 signs it. */
+export const encodeKey = (key: string): string =>
+  encodeURIComponent(key)
+    .replaceAll('%2F', '/')
+    .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+
+/** S3's error documents are flat; the two or three words needed do not want a parser. */
+function tag(xml: string, name: string): string {
+  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? '';
+  return text.replace(
+    /&(lt|gt|quot|apos|amp);/g,
+    (_, entity: string) => ({ lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' })[entity]!,
+  );
+}

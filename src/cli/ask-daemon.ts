@@ -1,0 +1,47 @@
+import { connect } from 'node:net';
+import { type ControlAnswer, type ControlRequest, findSocketPathProblem, socketPath } from '../control/protocol';
+
+const TIMEOUT_MS = 10_000;
+
+/** One question to the daemon whose state folder this is. @throws Error whose message is for the person who asked */
+export function askDaemon<T>(stateDir: string, request: ControlRequest): Promise<T> {
+  const path = socketPath(stateDir);
+  const problem = findSocketPathProblem(path);
+  if (problem !== undefined) return Promise.reject(new Error(problem));
+  return new Promise((resolve, reject) => {
+    const socket = connect(path);
+    let text = '';
+    socket.setEncoding('utf8');
+    socket.setTimeout(TIMEOUT_MS, () => {
+      socket.destroy();
+      reject(new Error(`the daemon at ${path} does not answer; look into its log`));
+    });
+    socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`));
+    socket.on('data', (chunk: string) => {
+      text += chunk;
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => reject(new Error(explain(error, path))));
+    socket.on('end', () => {
+      socket.destroy();
+      if (text === '') {
+        reject(new Error(`the daemon at ${path} hung up; look into its log`));
+        return;
+      }
+      const answer = JSON.parse(text) as ControlAnswer<T>;
+      if (answer.ok) resolve(answer.result);
+      else reject(new Error(answer.error));
+    });
+  });
+}
+
+function explain({ code, message }: NodeJS.ErrnoException, path: string): string {
+  switch (code) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return `no daemon is running at ${path}; start one (courier run --config courier.yaml), or name its state folder: --state-dir DIR`;
+    case 'EACCES':
+      return `you may not use ${path}; ask as the daemon's user, for example with sudo`;
+    default:
+      return `cannot reach the daemon at ${path} (${code ?? message})`;
+  }
+}

@@ -1,0 +1,403 @@
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { CachedCredentials } from './aws/credentials/cached-credentials';
+import { RoleAlias } from './aws/credentials/role-alias';
+import { TokenExchange } from './aws/credentials/token-exchange';
+import { S3Connection } from './aws/s3/s3-connection';
+import { S3ObjectStore } from './aws/s3/s3-object-store';
+import type { Clock } from './clock';
+import { certificateId } from './config/load-config';
+import type { Config, OutboxConfig } from './config/schema';
+import { answerControl } from './control/answer-control';
+import { ControlServer } from './control/control-server';
+import { type StatusDocument, socketPath } from './control/protocol';
+import { Ledger } from './custody/ledger';
+import { asTransferError, hasCode, UsageError } from './domain/errors';
+import { KeyTemplate, type ThingFields } from './domain/key-template';
+import { printableName } from './domain/printable-name';
+import { Link } from './link/link';
+import { ServerClock } from './link/server-clock';
+import type { Log } from './log';
+import { OutboxScanner, type QueuedFile } from './outbox/outbox-scanner';
+import { AccountGate } from './upload/account-gate';
+import { BufferPool } from './upload/buffer-pool';
+import { ExistingObject } from './upload/existing-object';
+import { MultipartUpload } from './upload/multipart-upload';
+import type { ObjectStore } from './upload/object-store';
+import { PartTable } from './upload/part-table';
+import { describeUpload, summarizeUpload } from './upload/present-upload';
+import { sendFile } from './upload/send-file';
+import { SinglePut } from './upload/single-put';
+import type { UploadState } from './upload/transitions';
+import { UPLOAD_MIGRATIONS } from './upload/upload-schema';
+import { UploadTable } from './upload/upload-table';
+import { type UploadSource, UploadWorker } from './upload/upload-worker';
+import { VERSION } from './version';
+
+/** What only the process's edge knows. */
+export interface Edge {
+  /** Offered by the Greengrass nucleus where it runs us. */
+  readonly tokenExchange: { readonly uri: string; readonly authorization: string } | undefined;
+  /** better-sqlite3's binary, where it lies beside the bundle. */
+  readonly nativeBinding?: string | undefined;
+  readonly clock: Clock;
+  /** 0 ≤ dice < 1 */
+  readonly dice: () => number;
+  readonly log: Log;
+  /** Stands between us and S3 in tests that kill us in the middle of a call. */
+  readonly wrapStore?: (store: ObjectStore) => ObjectStore;
+}
+
+interface Outbox {
+  readonly config: OutboxConfig;
+  readonly id: number;
+  readonly template: KeyTemplate;
+}
+
+interface Credentials {
+  readonly cache: CachedCredentials;
+  readonly source: 'role-alias' | 'token-exchange';
+  readonly warnings: readonly string[];
+}
+
+const LINK_PROBE_MAX_MS = 60_000;
+
+/** The composition root: the only place that constructs things. Starts in order, stops in reverse. */
+export class Component {
+  readonly #startedAtMs: number;
+  readonly #serverClock: ServerClock;
+  readonly #ledger: Ledger;
+  readonly #table: UploadTable;
+  readonly #parts: PartTable;
+  readonly #control: ControlServer;
+  readonly #credentials: Credentials | undefined;
+  #connection: S3Connection | undefined;
+  #gate: AccountGate | undefined;
+  #link: Link | undefined;
+  #worker: UploadWorker | undefined;
+  #scanners: OutboxScanner[] = [];
+  #sweeping: Promise<void> = Promise.resolve();
+  readonly #stopping = new AbortController();
+
+  /** @throws UsageError for a configuration that cannot work, another instance, a state folder without rights */
+  constructor(
+    private readonly config: Config,
+    private readonly edge: Edge,
+  ) {
+    const { clock, log, nativeBinding } = edge;
+    this.#startedAtMs = clock.nowMs();
+    this.#serverClock = new ServerClock(clock);
+    this.#credentials = this.#buildCredentials();
+    this.#ledger = Ledger.open({ dir: config.state.dir, migrations: UPLOAD_MIGRATIONS, nativeBinding, clock, log });
+    this.#table = new UploadTable(this.#ledger, () => clock.nowMs());
+    this.#parts = new PartTable(this.#ledger);
+    this.#control = new ControlServer(
+      socketPath(config.state.dir),
+      (request) => answerControl(request, this.#controlSources()),
+      log,
+    );
+  }
+
+  /** @param onBroken a part of us threw what nobody foresaw: the process should end, and be started again */
+  async start(onBroken: (error: unknown) => void): Promise<this> {
+    const { log, clock } = this.edge;
+    const templates = this.config.outboxes.map(({ key }) => new KeyTemplate(key, this.#thingFields()));
+    await this.#control.start();
+    for (const warning of this.#credentials?.warnings ?? []) log.warn({ reason: warning }, 'look at this');
+    const { interrupted, retried } = await this.#table.recover();
+    log.info({ version: VERSION, count: this.#table.tally.queued.files }, 'started');
+    if (interrupted > 0) log.info({ count: interrupted }, 'interrupted uploads go on');
+    if (retried > 0) log.info({ count: retried }, 'failed files are tried anew');
+    if (this.config.outboxes.length === 0) {
+      log.warn({}, 'no outbox is configured, nothing to send; add outboxes: to the configuration');
+      return this;
+    }
+    const outboxes: Outbox[] = [];
+    for (const [i, config] of this.config.outboxes.entries()) {
+      outboxes.push({ config, id: await this.#table.outboxId(config.path), template: templates[i]! });
+    }
+    const store = this.#buildStore();
+    this.#worker = this.#buildWorker(outboxes, store).start();
+    this.#scanners = outboxes.map((outbox) => this.#buildScanner(outbox).start());
+    for (const part of [this.#worker, ...this.#scanners]) part.finished.catch(onBroken);
+    this.#sweeping = this.#abortOrphans(store);
+    log.debug({ ms: Math.round(clock.nowMs() - this.#startedAtMs) }, 'running');
+    return this;
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    await Promise.all(this.#scanners.map((scanner) => scanner.stop()));
+    await Promise.all([this.#worker?.stop(), this.#link?.stop()]);
+    await this.#sweeping;
+    this.#connection?.close();
+    await this.#control.stop();
+    this.#ledger.close();
+    this.edge.log.info({}, 'stopped');
+  }
+
+  status(): StatusDocument {
+    const { tally } = this.#table;
+    const counts = Object.fromEntries(Object.entries(tally).map(([state, { files }]) => [state, files])) as Record<
+      UploadState,
+      number
+    >;
+    return {
+      version: VERSION,
+      pid: process.pid,
+      startedAtMs: this.#startedAtMs,
+      nowMs: this.edge.clock.nowMs(),
+      thing: this.config.thing.name,
+      bucket: this.config.s3.bucket,
+      uploads: { ...counts, queuedBytes: tally.queued.bytes + tally.uploading.bytes, doneBytes: tally.done.bytes },
+      active: (this.#worker?.active ?? []).map((attempt) => ({
+        id: attempt.row.id,
+        path: printableName(attempt.row.path),
+        key: attempt.row.objectKey,
+        sizeBytes: attempt.row.sizeBytes,
+        sentBytes: attempt.sentBytes,
+      })),
+      link: this.#link?.status ?? { state: 'up' },
+      credentials: {
+        source: this.#credentials?.source ?? 'none',
+        expiresInSeconds: this.#credentials?.cache.expiresInSeconds,
+      },
+      clockOffsetSeconds: Math.round(this.#serverClock.offsetMs / 1000),
+      outboxes: this.#scanners.map((scanner) => scanner.status),
+      refusals: this.#gate?.status() ?? [],
+      warnings: this.#credentials?.warnings ?? [],
+    };
+  }
+
+  #controlSources() {
+    return {
+      status: () => this.status(),
+      list: (state: string | undefined, before: number, limit: number) =>
+        this.#table.list(state as UploadState | undefined, before, limit).map(summarizeUpload),
+      find: (id: number) => {
+        const upload = this.#table.find(id);
+        return upload && describeUpload(upload, this.#table.outboxPath(upload.outboxId), this.#parts.of(id));
+      },
+    };
+  }
+
+  #thingFields(): ThingFields {
+    const { name, type, certificateFile } = this.config.thing;
+    const asked = this.config.outboxes.some(({ key }) => key.includes('{certificateId}'));
+    return {
+      ...(name === undefined ? {} : { thing: name }),
+      ...(type === undefined ? {} : { thingType: type }),
+      ...(asked && certificateFile !== undefined ? { certificateId: readCertificateId(certificateFile) } : {}),
+    };
+  }
+
+  /** `auto`: the nucleus's token exchange where there is one, else the role alias. Undefined where neither is set up. */
+  #buildCredentials(): Credentials | undefined {
+    const { thing, credentials } = this.config;
+    const { clock, tokenExchange } = this.edge;
+    const { source, roleAlias } = credentials;
+    const nowMs = (): number => this.#serverClock.nowMs();
+    const timeoutMs = this.config.upload.stallSeconds * 1000;
+    if (source === 'token-exchange' || (source === 'auto' && tokenExchange !== undefined)) {
+      if (tokenExchange === undefined) {
+        throw new UsageError(
+          'credentials.source is token-exchange, but no Greengrass nucleus offers it here; use role-alias, or run as a component',
+        );
+      }
+      const exchange = new TokenExchange({ ...tokenExchange, timeoutMs, nowMs });
+      return { cache: new CachedCredentials(() => exchange.fetch(), clock), source: 'token-exchange', warnings: [] };
+    }
+    const { endpoint, alias, caFile, thingNameHeader } = roleAlias;
+    const { certificateFile, privateKeyFile, name } = thing;
+    if (
+      endpoint === undefined ||
+      alias === undefined ||
+      certificateFile === undefined ||
+      privateKeyFile === undefined
+    ) {
+      if (this.config.outboxes.length === 0) return undefined;
+      throw new UsageError(
+        'no way to credentials: set credentials.roleAlias.endpoint and .alias with thing.certificateFile and .privateKeyFile, or run as a Greengrass component',
+      );
+    }
+    const role = new RoleAlias({
+      endpoint,
+      alias,
+      certificateFile,
+      privateKeyFile,
+      caFile,
+      thingName: thingNameHeader ? name : undefined,
+      timeoutMs,
+      onServerDate: (date) => this.#serverClock.learn(date),
+      nowMs: () => clock.nowMs(),
+    });
+    return {
+      cache: new CachedCredentials(() => role.fetch(), clock),
+      source: 'role-alias',
+      warnings: role.findWarnings(),
+    };
+  }
+
+  #buildStore(): ObjectStore {
+    const { s3, upload } = this.config;
+    const { log, clock, wrapStore } = this.edge;
+    const plain = s3.endpoint?.startsWith('http:') === true;
+    const pool = { keepAlive: true, maxSockets: Math.max(upload.parallelFiles, upload.parallelParts) };
+    this.#connection = new S3Connection({
+      bucket: s3.bucket!, // the configuration was refused without it
+      region: s3.region!,
+      endpoint: s3.endpoint,
+      pathStyle: s3.pathStyle,
+      dualStack: s3.dualStack,
+      fips: s3.fips,
+      stallMs: upload.stallSeconds * 1000,
+      credentials: this.#credentials!.cache,
+      agent: plain
+        ? new HttpAgent(pool)
+        : new HttpsAgent({ ...pool, ...(s3.caFile === undefined ? {} : { ca: readCa(s3.caFile) }) }),
+      clockOffsetMs: () => this.#serverClock.offsetMs,
+      onServerDate: (date) => this.#serverClock.learn(date),
+      onRegion: (region) =>
+        log.warn({ reason: `the bucket is in ${region}; set s3.region to it` }, 'following the bucket to its region'),
+      nowMs: () => clock.nowMs(),
+    });
+    const store = new S3ObjectStore({
+      connection: this.#connection,
+      integrity: upload.integrity,
+      payload: plain ? 'signed' : upload.payload,
+      expectedBucketOwner: s3.expectedBucketOwner,
+      storageClass: s3.storageClass,
+      kmsKeyId: s3.kmsKeyId,
+      tags: s3.tags,
+    });
+    return wrapStore?.(store) ?? store;
+  }
+
+  #buildWorker(outboxes: readonly Outbox[], store: ObjectStore): UploadWorker {
+    const { upload } = this.config;
+    const { clock, dice, log } = this.edge;
+    const accountProbeMaxMs = upload.probeMaxSeconds * 1000;
+    const link = new Link(
+      { s3: (signal) => this.#connection!.probe(signal), credentials: () => this.#probeCredentials() },
+      { baseMs: Math.min(1_000, accountProbeMaxMs), capMs: Math.min(LINK_PROBE_MAX_MS, accountProbeMaxMs) },
+      clock,
+      dice,
+      log,
+      () => this.#worker?.wake(),
+    );
+    const gate = new AccountGate(accountProbeMaxMs, clock, dice, log);
+    this.#link = link;
+    this.#gate = gate;
+    const uploadIdOf = (id: number): string => `${this.#ledger.id}-${id}`;
+    const pool = new BufferPool(upload.uploadMemoryBytes);
+    const existing = new ExistingObject(store, this.#table, upload.onExisting, log);
+    const single = new SinglePut(store, this.#table, existing, pool, uploadIdOf);
+    const multipart = new MultipartUpload(store, this.#table, this.#parts, existing, pool, log, {
+      ...upload,
+      uploadIdOf,
+    });
+    return new UploadWorker({
+      table: this.#table,
+      send: (attempt, signal) => sendFile(attempt, this.#table, single, multipart, upload.singlePutMaxBytes, signal),
+      abandon: (row, signal) => multipart.abandon(row, signal),
+      gate,
+      link,
+      clock,
+      dice,
+      log,
+      onSuperseded: () => {
+        for (const scanner of this.#scanners) scanner.wake();
+      },
+      sources: outboxes.map(
+        ({ config, id, template }): UploadSource => ({
+          outboxId: id,
+          folder: Buffer.from(config.path),
+          prefix: template.prefix,
+          priority: config.priority,
+          newestFirst: config.order === 'newest',
+        }),
+      ),
+      parallelFiles: upload.parallelFiles,
+      retryMaxMs: upload.retryMaxSeconds * 1000,
+      accountProbeMaxMs,
+    });
+  }
+
+  #buildScanner({ config, id, template }: Outbox): OutboxScanner {
+    const { clock, log } = this.edge;
+    return new OutboxScanner(
+      config.path,
+      config.rescanSeconds * 1000,
+      {
+        findLatest: (path) => this.#table.findLatest(id, path),
+        enqueue: (files) =>
+          this.#table.enqueue(files.map((file) => newUpload(file, id, template, config.order === 'newest'))),
+      },
+      () => this.#worker?.wake(),
+      clock,
+      log,
+    );
+  }
+
+  /** A refusal is an answer too: the endpoint is there. */
+  async #probeCredentials(): Promise<void> {
+    await this.#credentials?.cache.get().catch((error: unknown) => {
+      if (hasCode(error, 'CREDENTIALS_UNREACHABLE')) throw error;
+    });
+  }
+
+  /** Multipart uploads that an earlier run left behind. What cannot be aborted now is tried at the next start. */
+  async #abortOrphans(store: ObjectStore): Promise<void> {
+    const { signal } = this.#stopping;
+    for (const { id, objectKey, multipartId } of this.#table.orphanedMultiparts()) {
+      if (signal.aborted || multipartId === undefined) return;
+      try {
+        await store.abortMultipart({ key: objectKey, id: multipartId }, signal);
+        await this.#table.forgetOrphan(id);
+      } catch (error) {
+        const { code, message } = asTransferError(error);
+        if (!signal.aborted)
+          this.edge.log.info({ code, reason: message }, 'multipart uploads of an earlier run are not aborted');
+        return;
+      }
+    }
+  }
+}
+
+function newUpload(file: QueuedFile, outboxId: number, template: KeyTemplate, newestFirst: boolean) {
+  return {
+    ...file,
+    outboxId,
+    newestFirst,
+    keyFor: (id: number) => {
+      try {
+        return template.keyFor({ path: printableName(file.path), mtimeMs: file.mtimeMs, id });
+      } catch (error) {
+        return asTransferError(error);
+      }
+    },
+  };
+}
+
+function readCertificateId(file: string): string {
+  try {
+    return certificateId(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    throw new UsageError(
+      `{certificateId} needs the certificate ${file}, which cannot be read (${String(cause)}); check thing.certificateFile`,
+      { cause },
+    );
+  }
+}
+
+function readCa(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new UsageError(
+      `cannot read the CA certificates ${file} (${(cause as NodeJS.ErrnoException).code}); check s3.caFile`,
+      { cause },
+    );
+  }
+}

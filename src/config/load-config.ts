@@ -1,0 +1,169 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
+import { UsageError } from '../domain/errors';
+import { type Config, configSchema } from './schema';
+import { parseSettingConf } from './setting-conf';
+
+/** What the surroundings say: the Greengrass nucleus through its environment, the command line. Later files and these override nothing but gaps. */
+export interface Surroundings {
+  readonly thingName?: string | undefined;
+  readonly region?: string | undefined;
+  readonly tokenExchangeUri?: string | undefined;
+  readonly stateDir?: string | undefined;
+}
+
+type Settings = Record<string, unknown>;
+
+/**
+ * Reads configuration files, a later one over an earlier one (objects merge, lists replace), and says all that is
+ * wrong at once. Relative paths in a file start at that file's folder. `.conf` and `.ini` are the settings file of the
+ * published how-to, anything else is YAML (or JSON).
+ * @throws UsageError
+ */
+export function loadConfig(files: readonly string[], surroundings: Surroundings): Config {
+  if (files.length === 0) throw new UsageError('no configuration; name one: --config courier.yaml');
+  const merged = files.map(readSettings).reduce(merge, {});
+  return parseConfig(merged, surroundings);
+}
+
+/** @throws UsageError that lists every problem */
+export function parseConfig(settings: unknown, surroundings: Surroundings): Config {
+  const parsed = configSchema.safeParse(settings);
+  if (!parsed.success) {
+    throw new UsageError(
+      `the configuration is not usable:\n${parsed.error.issues.map(explain).join('\n')}\ncorrect it and start again`,
+    );
+  }
+  const config = fillGaps(parsed.data, surroundings);
+  const problems = [...findContradictions(config)];
+  if (problems.length > 0) {
+    throw new UsageError(
+      `the configuration is not usable:\n${problems.map((p) => `  ${p}`).join('\n')}\ncorrect it and start again`,
+    );
+  }
+  return config;
+}
+
+/** AWS IoT's certificate id: SHA-256 of the certificate, in hex. */
+export function certificateId(pem: string): string {
+  return new X509Certificate(pem).fingerprint256.replaceAll(':', '').toLowerCase();
+}
+
+function readSettings(file: string): Settings {
+  const text = readText(file);
+  const folder = dirname(resolve(file));
+  if (/\.(conf|ini)$/.test(file)) return absolute(parseSettingConf(text, file), folder);
+  let settings: unknown;
+  try {
+    settings = parseYaml(text) ?? {};
+  } catch (cause) {
+    throw new UsageError(`${file} is not YAML: ${(cause as Error).message.trim()}; correct that line`, { cause });
+  }
+  if (!isObject(settings))
+    throw new UsageError(`${file}: sections are expected (thing:, s3:, …), not a ${typeof settings}`);
+  return absolute(settings, folder);
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    throw new UsageError(
+      `cannot read the configuration ${file} (${(cause as NodeJS.ErrnoException).code}); check the path and its rights`,
+      { cause },
+    );
+  }
+}
+
+const isObject = (value: unknown): value is Settings =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function merge(under: Settings, over: Settings): Settings {
+  const merged: Settings = { ...under };
+  for (const [name, value] of Object.entries(over)) {
+    const below = merged[name];
+    merged[name] = isObject(below) && isObject(value) ? merge(below, value) : value;
+  }
+  return merged;
+}
+
+/** Every setting that names a file or folder ends so, or is one of these two. */
+function absolute(settings: Settings, folder: string): Settings {
+  return Object.fromEntries(
+    Object.entries(settings).map(([name, value]): [string, unknown] => {
+      if (isObject(value)) return [name, absolute(value, folder)];
+      if (Array.isArray(value)) return [name, value.map((item) => (isObject(item) ? absolute(item, folder) : item))];
+      const isPath =
+        typeof value === 'string' && value !== '' && (name.endsWith('File') || name === 'path' || name === 'dir');
+      return [name, isPath ? resolve(folder, value) : value];
+    }),
+  );
+}
+
+function fillGaps(config: Config, { thingName, region, stateDir }: Surroundings): Config {
+  const { thing, s3, credentials, state } = config;
+  return {
+    ...config,
+    thing: { ...thing, name: thing.name ?? thingName },
+    s3: {
+      ...s3,
+      region:
+        s3.region ??
+        regionOfHost(credentials.roleAlias.endpoint) ??
+        regionOfArn(s3.bucket) ??
+        region ??
+        (s3.endpoint ? 'us-east-1' : undefined),
+    },
+    state: { ...state, dir: stateDir ?? state.dir },
+  };
+}
+
+/** `c1example.credentials.iot.eu-central-1.amazonaws.com` → `eu-central-1` */
+const regionOfHost = (endpoint: string | undefined): string | undefined =>
+  /\.credentials\.iot(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?(?::\d+)?\/?$/.exec(endpoint ?? '')?.[1];
+
+const regionOfArn = (bucket: string | undefined): string | undefined =>
+  /^arn:[\w-]+:s3[\w-]*:([a-z0-9-]+):/.exec(bucket ?? '')?.[1];
+
+function* findContradictions(config: Config): Generator<string> {
+  const { s3, outboxes, thing, credentials } = config;
+  if (outboxes.length > 0 && s3.bucket === undefined) yield 's3.bucket: missing; name the bucket the files go to';
+  if (s3.bucket !== undefined && s3.region === undefined)
+    yield "s3.region: missing; name the bucket's region, for example eu-central-1";
+  if (s3.expectedBucketOwner === undefined && s3.bucket?.includes('/') && !s3.bucket.startsWith('arn:')) {
+    yield `s3.bucket: "${s3.bucket}" is not a bucket name; folders belong into outboxes[].key`;
+  }
+  if (credentials.source === 'role-alias') {
+    for (const [name, value] of Object.entries({
+      'credentials.roleAlias.endpoint': credentials.roleAlias.endpoint,
+      'credentials.roleAlias.alias': credentials.roleAlias.alias,
+      'thing.certificateFile': thing.certificateFile,
+      'thing.privateKeyFile': thing.privateKeyFile,
+    })) {
+      if (value === undefined) yield `${name}: missing; credentials.source role-alias needs it`;
+    }
+  }
+  const paths = outboxes.map(({ path }) => path);
+  for (const [i, path] of paths.entries()) {
+    const other = paths.findIndex((p, j) => j !== i && (p === path ? j < i : p.startsWith(`${path}/`)));
+    if (other >= 0)
+      yield `outboxes[${i}].path: ${path} contains or equals outboxes[${other}].path; a file belongs to one outbox`;
+    if (config.state.dir === path || config.state.dir.startsWith(`${path}/`))
+      yield `state.dir: ${config.state.dir} lies inside the outbox ${path}; put it elsewhere`;
+  }
+}
+
+function explain(issue: z.core.$ZodIssue): string {
+  const where = issue.path
+    .map((step, i) => (typeof step === 'number' ? `[${step}]` : `${i > 0 ? '.' : ''}${String(step)}`))
+    .join('');
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys
+      .map((key) => `  ${where}${where && '.'}${key}: no such setting; see the configuration reference in README.md`)
+      .join('\n');
+  }
+  return `  ${where}: ${issue.message}`;
+}

@@ -1,0 +1,161 @@
+import { z } from 'zod';
+
+const MIB = 1024 * 1024;
+
+/** Local deployments on Greengrass nucleus lite turn every scalar into a string; both spellings are one value. */
+const number = () =>
+  z.preprocess(
+    (value) => (typeof value === 'string' && /^-?\d+(\.\d+)?$/.test(value.trim()) ? Number(value) : value),
+    z.number(),
+  );
+const whole = (min: number, max = Number.MAX_SAFE_INTEGER) => number().pipe(z.number().int().min(min).max(max));
+const flag = () => z.preprocess((value) => (value === 'true' ? true : value === 'false' ? false : value), z.boolean());
+const text = () =>
+  z.preprocess(
+    (value) => (typeof value === 'number' || typeof value === 'boolean' ? String(value) : value),
+    z.string().min(1),
+  );
+const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) => z.strictObject(shape);
+
+const thing = section({
+  name: text()
+    .pipe(z.string().regex(/^[a-zA-Z0-9:_-]{1,128}$/, 'a thing name has 1 to 128 of the characters a-z A-Z 0-9 : _ -'))
+    .optional()
+    .describe('Name of the thing in AWS IoT. Fills `{thing}` and is sent to the credentials endpoint.'),
+  type: text().optional().describe('Fills `{thingType}` in keys.'),
+  certificateFile: text().optional().describe('The device certificate, PEM.'),
+  privateKeyFile: text().optional().describe('Its private key, PEM, readable by the daemon alone (mode 0600 or 0400).'),
+});
+
+const s3 = section({
+  bucket: text().optional().describe('Name of the bucket, or ARN of an access point.'),
+  region: text()
+    .optional()
+    .describe('AWS region of the bucket. Learned from the role alias endpoint or the nucleus when left out.'),
+  endpoint: text()
+    .pipe(z.url({ protocol: /^https?$/, error: 'a URL such as https://s3.example.org' }))
+    .optional()
+    .describe('Another store that speaks S3. With plain `http` every payload is signed.'),
+  pathStyle: flag().default(false).describe('`https://host/bucket/key` instead of `https://bucket.host/key`.'),
+  dualStack: flag().default(false).describe('Use the IPv4/IPv6 endpoints.'),
+  fips: flag().default(false).describe('Use the FIPS endpoints.'),
+  caFile: text().optional().describe("CA certificates for this endpoint, PEM, instead of the system's."),
+  expectedBucketOwner: text()
+    .pipe(z.string().regex(/^\d{12}$/, 'an AWS account id has 12 digits (in YAML: in quotes)'))
+    .optional()
+    .describe('Account id that must own the bucket; every request is refused by S3 otherwise.'),
+  storageClass: text().optional().describe('For example `STANDARD_IA`.'),
+  kmsKeyId: text()
+    .optional()
+    .describe('Encrypt with this KMS key (SSE-KMS). Multipart needs kms:GenerateDataKey and kms:Decrypt.'),
+  tags: z.record(z.string(), text()).default({}).describe('Object tags. They need s3:PutObjectTagging.'),
+});
+
+const roleAlias = section({
+  endpoint: text()
+    .optional()
+    .describe(
+      'Credentials endpoint, with or without `https://` (`aws iot describe-endpoint --endpoint-type iot:CredentialProvider`).',
+    ),
+  alias: text()
+    .pipe(z.string().regex(/^[\w=,@-]{1,128}$/, 'a role alias has 1 to 128 of the characters a-z A-Z 0-9 = , @ _ -'))
+    .optional()
+    .describe('Name of the role alias.'),
+  thingNameHeader: flag()
+    .default(true)
+    .describe('Send `x-amzn-iot-thingname`. Policy variables such as `${credentials-iot:ThingName}` need it.'),
+  caFile: text().optional().describe("CA certificates for the credentials endpoint, PEM, instead of the system's."),
+});
+
+const credentials = section({
+  source: z
+    .enum(['auto', 'role-alias', 'token-exchange'])
+    .default('auto')
+    .describe('`auto`: token exchange where the Greengrass nucleus offers it, else the role alias.'),
+  roleAlias: roleAlias.prefault({}).describe('IoT role alias, reached with the device certificate.'),
+});
+
+const outbox = section({
+  path: text().describe('Folder whose files go to S3.'),
+  key: text()
+    .default('{thing}/outbox/{path}')
+    .describe(
+      'Object key. `{thing} {thingType} {certificateId}`, `{path} {name} {ext} {id}`, and the mtime in UTC as `{yyyy} {MM} {dd} {HH}`.',
+    ),
+  priority: whole(-100, 100).default(0).describe('Files of an outbox with a higher number go first.'),
+  order: z
+    .enum(['oldest', 'newest'])
+    .default('oldest')
+    .describe('Which file goes first. Versions of one key always go in order.'),
+  rescanSeconds: number()
+    .pipe(z.number().min(0.1).max(86_400))
+    .default(30)
+    .describe('How often the folder is looked through.'),
+});
+
+const upload = section({
+  singlePutMaxBytes: whole(0, 5_000_000_000)
+    .default(8 * MIB)
+    .describe('Up to this size a file is one PutObject; beyond, a multipart upload.'),
+  partSizeBytes: whole(5 * MIB, 5 * 1024 * MIB)
+    .default(8 * MIB)
+    .describe('Size of a part; grows where 10,000 parts would not suffice.'),
+  parallelFiles: whole(1, 256).default(16).describe('Files under way at once.'),
+  parallelParts: whole(1, 64).default(4).describe('Parts of one file under way at once.'),
+  uploadMemoryBytes: whole(1 * MIB)
+    .default(32 * MIB)
+    .describe('Buffers of all uploads together. A request larger than a third of it is streamed.'),
+  integrity: z
+    .enum(['crc32', 'md5'])
+    .default('crc32')
+    .describe('Checksum S3 verifies. `md5` for stores that do not know CRC32.'),
+  payload: z
+    .enum(['unsigned', 'signed'])
+    .default('unsigned')
+    .describe('`signed`: SHA-256 of every payload in the signature, where a bucket policy demands it.'),
+  onExisting: z
+    .enum(['overwrite', 'skip', 'rename'])
+    .default('overwrite')
+    .describe('When the key is taken: replace it, leave it and be done, or go to `name-<mtime>.ext`.'),
+  stallSeconds: number()
+    .pipe(z.number().min(0.5).max(3600))
+    .default(30)
+    .describe('A request that moves no byte for so long is given up.'),
+  retryMaxSeconds: number()
+    .pipe(z.number().min(1).max(86_400))
+    .default(300)
+    .describe('Longest pause between two attempts at one file.'),
+  probeMaxSeconds: number()
+    .pipe(z.number().min(1).max(86_400))
+    .default(900)
+    .describe('Longest pause between two probes while the link is down or the account refuses.'),
+});
+
+const inbox = section({
+  prefix: text().optional().describe('Kept from `PREFIX`; takes effect when files come down.'),
+  archivePrefix: text().optional().describe('Kept from `ANOTHER_PREFIX`; takes effect when files come down.'),
+  only: text().optional().describe('Kept from `FLIE_NAME`; takes effect when files come down.'),
+});
+
+const state = section({
+  dir: text()
+    .default('/var/lib/thing-courier')
+    .describe('Ledger and control socket. On a local disk, never inside an outbox.'),
+});
+
+export const configSchema = section({
+  thing: thing.prefault({}).describe('Who this device is.'),
+  s3: s3.prefault({}).describe('Where files go.'),
+  credentials: credentials.prefault({}).describe('How the device may. Never a key on the device.'),
+  outboxes: z.array(outbox).default([]).describe('Folders whose files are uploaded.'),
+  upload: upload.prefault({}).describe('How files go up.'),
+  inbox: inbox.prefault({}).describe('Files coming down: not yet.'),
+  jobs: section({}).prefault({}).describe('IoT Jobs: not yet, no settings.'),
+  mqtt: section({}).prefault({}).describe('MQTT: not yet, no settings.'),
+  state: state.prefault({}).describe('What the daemon keeps.'),
+});
+
+/** The whole configuration, defaults filled in, every path absolute. */
+export type Config = z.output<typeof configSchema>;
+export type OutboxConfig = Config['outboxes'][number];
+export type UploadConfig = Config['upload'];

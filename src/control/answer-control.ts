@@ -1,0 +1,37 @@
+import { UsageError } from '../domain/errors';
+import type { ControlRequest, StatusDocument, UploadDetails, UploadSummary } from './protocol';
+
+/** What may be asked for. */
+export interface ControlSources {
+  status(): StatusDocument;
+  /** Newest first. */
+  list(state: string | undefined, before: number, limit: number): UploadSummary[];
+  find(id: number): UploadDetails | undefined;
+}
+
+const STATES = ['queued', 'uploading', 'failed', 'superseded', 'done'];
+const MAX_LIMIT = 1_000;
+const DEFAULT_LIMIT = 100;
+
+/** @throws UsageError */
+export function answerControl(request: ControlRequest, sources: ControlSources): unknown {
+  switch (request.command) {
+    case 'status':
+      return sources.status();
+    case 'ls': {
+      const { state, before = Number.MAX_SAFE_INTEGER, limit = DEFAULT_LIMIT } = request;
+      if (state !== undefined && !STATES.includes(state))
+        throw new UsageError(`no state "${state}"; there are ${STATES.join(', ')}`);
+      if (!Number.isSafeInteger(before) || !Number.isSafeInteger(limit) || limit < 1)
+        throw new UsageError('a number is expected; see courier --help');
+      return sources.list(state, before, Math.min(limit, MAX_LIMIT));
+    }
+    case 'show': {
+      const found = Number.isSafeInteger(request.id) ? sources.find(request.id) : undefined;
+      if (found === undefined) throw new UsageError(`no upload ${request.id}; courier ls lists them`);
+      return found;
+    }
+    default:
+      throw new UsageError(`no such command; this daemon knows status, ls and show`);
+  }
+}

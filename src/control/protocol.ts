@@ -1,0 +1,102 @@
+import { join } from 'node:path';
+
+/**
+ * The control socket: one JSON object a line each way, one request per connection. Light on purpose: the command
+ * line loads this file and nothing else of ours.
+ */
+export type ControlRequest =
+  | { readonly command: 'status' }
+  | { readonly command: 'ls'; readonly state?: string; readonly before?: number; readonly limit?: number }
+  | { readonly command: 'show'; readonly id: number };
+
+export type ControlAnswer<T = unknown> =
+  | { readonly ok: true; readonly result: T }
+  | { readonly ok: false; readonly error: string };
+
+export const DEFAULT_STATE_DIR = '/var/lib/thing-courier';
+
+/** Linux keeps 108 bytes for a socket's path, the last of them zero. */
+const MAX_SOCKET_PATH_BYTES = 107;
+
+export function socketPath(stateDir: string): string {
+  return join(stateDir, 'courier.sock');
+}
+
+/** @returns a sentence when no socket can have this path */
+export function findSocketPathProblem(path: string): string | undefined {
+  const bytes = Buffer.byteLength(path);
+  return bytes <= MAX_SOCKET_PATH_BYTES
+    ? undefined
+    : `the control socket ${path} would have a path of ${bytes} bytes, Linux takes ${MAX_SOCKET_PATH_BYTES}; choose a shorter state folder (state.dir or --state-dir)`;
+}
+
+export interface StatusDocument {
+  readonly version: string;
+  readonly pid: number;
+  readonly startedAtMs: number;
+  readonly nowMs: number;
+  readonly thing: string | undefined;
+  readonly bucket: string | undefined;
+  readonly uploads: Readonly<Record<'queued' | 'uploading' | 'done' | 'superseded' | 'failed', number>> & {
+    readonly queuedBytes: number;
+    readonly doneBytes: number;
+  };
+  /** Under way now. */
+  readonly active: readonly ActiveUpload[];
+  readonly link: { readonly state: 'up' | 'down'; readonly reason?: string; readonly sinceMs?: number };
+  readonly credentials: { readonly source: string; readonly expiresInSeconds: number | undefined };
+  readonly clockOffsetSeconds: number;
+  readonly outboxes: readonly {
+    readonly path: string;
+    readonly files: number;
+    readonly lastScanAtMs: number | undefined;
+    readonly problems: readonly string[];
+  }[];
+  /** Who refuses, and when it is asked again. */
+  readonly refusals: readonly {
+    readonly scope: string;
+    readonly code: string;
+    readonly message: string;
+    readonly sinceMs: number;
+    readonly nextProbeInSeconds: number;
+  }[];
+  /** Sentences for a person, each ending with the next step. */
+  readonly warnings: readonly string[];
+}
+
+export interface ActiveUpload {
+  readonly id: number;
+  readonly path: string;
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly sentBytes: number;
+}
+
+export interface UploadSummary {
+  readonly id: number;
+  readonly state: string;
+  readonly path: string;
+  readonly key: string;
+  readonly sizeBytes: number;
+  readonly failures: number;
+  readonly outcome: string | undefined;
+  readonly code: string | undefined;
+  readonly message: string | undefined;
+}
+
+export interface UploadDetails extends UploadSummary {
+  readonly outbox: string;
+  readonly attempt: number;
+  readonly mtime: string;
+  readonly queuedAt: string;
+  readonly concludedAt: string | undefined;
+  readonly nextAttemptAt: string | undefined;
+  readonly crc32: string | undefined;
+  readonly multipartId: string | undefined;
+  readonly parts: readonly {
+    readonly number: number;
+    readonly offset: number;
+    readonly sizeBytes: number;
+    readonly etag: string;
+  }[];
+}

@@ -1,0 +1,239 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, renameSync } from 'node:fs';
+import { join } from 'node:path';
+import Database from 'better-sqlite3';
+import type { Clock } from '../clock';
+import { TransferError, UsageError } from '../domain/errors';
+import type { Log } from '../log';
+
+/** One step of the schema. Steps are only ever added at the end, and only add: a rolled-back build must run on. */
+export type Migration = string;
+
+interface Pending {
+  readonly change: () => unknown;
+  readonly resolve: (result: unknown) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface LedgerOptions {
+  readonly dir: string;
+  readonly migrations: readonly Migration[];
+  /** Path of better-sqlite3's binary where it lies beside the bundle. */
+  readonly nativeBinding?: string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** A group is committed when it is this large, or this old. One fsync per group is what cheap flash can bear. */
+const GROUP = { maxChanges: 256, windowMs: 25 } as const;
+/** How long to wait before a commit is tried again that the disk refused. */
+const REFUSED_RETRY_MS = 1_000;
+/** Schemas below this number of migrations cannot be written by this build; none yet. */
+const OLDEST_READER = 1;
+
+/**
+ * What must survive a power cut: one SQLite file in WAL mode, fsynced at each commit. Opened exclusively, which is
+ * also the guard against a second instance. Writes are grouped: a change runs in a savepoint of the next group's
+ * transaction, and its promise resolves once that is on disk.
+ */
+export class Ledger {
+  /** Statements are prepared on it by the tables; only `write` may change anything. */
+  readonly db: Database.Database;
+  /** Tells this ledger's uploads from those of any other, in object metadata. */
+  readonly id: string;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  #pending: Pending[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #immediate: NodeJS.Immediate | undefined;
+  #lastCommitMs = Number.NEGATIVE_INFINITY;
+  #refused = false;
+  #closed = false;
+
+  private constructor(db: Database.Database, { clock, log }: LedgerOptions) {
+    this.db = db;
+    this.#clock = clock;
+    this.#log = log;
+    this.id = this.#readId();
+  }
+
+  /** A file that is damaged or from a newer build is set aside, never deleted. @throws UsageError when another instance holds it */
+  static open(options: LedgerOptions): Ledger {
+    mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+    const file = join(options.dir, 'ledger.sqlite');
+    try {
+      return new Ledger(openDatabase(file, options), options);
+    } catch (error) {
+      const reason = whyUnusable(error, options.dir);
+      const aside = setAside(file, options.clock.nowMs());
+      options.log.error({ file: aside, reason }, 'ledger set aside, starting a new one; waiting files are found again');
+      return new Ledger(openDatabase(file, options), options);
+    }
+  }
+
+  /**
+   * @param change runs inside a transaction, possibly more than once; it must not await, nor touch anything but the db
+   * @returns its result, once durable
+   */
+  write<T>(change: () => T): Promise<T> {
+    if (this.#closed) return Promise.reject(new TransferError('STOPPING', 'the ledger is closed'));
+    return new Promise<T>((resolve, reject) => {
+      this.#pending.push({ change, resolve: resolve as (result: unknown) => void, reject });
+      this.#schedule();
+    });
+  }
+
+  /** Commits what is pending and closes the file. What the disk still refuses is rejected: it happens again after a start. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    clearImmediate(this.#immediate);
+    this.#commit();
+    for (const { reject } of this.#pending.splice(0)) reject(new TransferError('STOPPING', 'the disk takes no writes'));
+    this.db.close();
+  }
+
+  /** The first change after a pause goes at once; those that come within the window after a commit share the next. */
+  #schedule(): void {
+    if (this.#refused || this.#immediate !== undefined) return;
+    const waitMs = this.#lastCommitMs + GROUP.windowMs - this.#clock.monotonicMs();
+    if (waitMs <= 0 || this.#pending.length >= GROUP.maxChanges) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#immediate = setImmediate(() => {
+        this.#immediate = undefined;
+        this.#commit();
+      });
+    } else {
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
+        this.#commit();
+      }, waitMs);
+    }
+  }
+
+  #commit(): void {
+    const group = this.#pending.splice(0);
+    if (group.length === 0) return;
+    const results: (() => void)[] = [];
+    try {
+      this.db
+        .transaction(() => {
+          for (const { change, resolve, reject } of group) {
+            try {
+              const result = this.db.transaction(change)();
+              results.push(() => resolve(result));
+            } catch (error) {
+              if (isRefusedByDisk(error)) throw error;
+              results.push(() => reject(error));
+            }
+          }
+        })
+        .immediate();
+    } catch (error) {
+      this.#refuse(group, error);
+      return;
+    }
+    if (this.#refused) this.#log.info({ count: group.length }, 'ledger can be written again');
+    this.#refused = false;
+    this.#lastCommitMs = this.#clock.monotonicMs();
+    for (const settle of results) settle();
+  }
+
+  /** A full or failing disk: what was to be written stays pending, and nobody goes on as if it were. */
+  #refuse(group: Pending[], error: unknown): void {
+    this.#pending.unshift(...group);
+    if (!this.#refused) {
+      this.#log.error(
+        { reason: String(error) },
+        'ledger cannot be written; free some space on its disk, it is tried again',
+      );
+    }
+    this.#refused = true;
+    if (this.#closed) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#commit();
+    }, REFUSED_RETRY_MS);
+  }
+
+  #readId(): string {
+    const row = this.db.prepare("SELECT value FROM ledger_meta WHERE name = 'id'").get() as
+      | { value: string }
+      | undefined;
+    return row!.value;
+  }
+}
+
+function openDatabase(file: string, { migrations, nativeBinding }: LedgerOptions): Database.Database {
+  const db = new Database(file, { timeout: 0, ...(nativeBinding === undefined ? {} : { nativeBinding }) });
+  try {
+    db.pragma('locking_mode = EXCLUSIVE');
+    db.pragma('journal_mode = WAL');
+    db.pragma('synchronous = FULL');
+    db.pragma('journal_size_limit = 4194304');
+    db.pragma('cache_size = -4096');
+    db.pragma('temp_store = MEMORY');
+    db.transaction(() => migrate(db, migrations)).immediate();
+    return db;
+  } catch (error) {
+    db.close();
+    throw error;
+  }
+}
+
+function migrate(db: Database.Database, migrations: readonly Migration[]): void {
+  const version = db.pragma('user_version', { simple: true }) as number;
+  if (version === 0) {
+    db.exec('CREATE TABLE ledger_meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID');
+    const set = db.prepare('INSERT INTO ledger_meta (name, value) VALUES (?, ?)');
+    set.run('id', randomBytes(6).toString('hex'));
+    set.run('oldest_reader', String(OLDEST_READER));
+  }
+  const oldestReader = db
+    .prepare("SELECT CAST(value AS INTEGER) AS n FROM ledger_meta WHERE name = 'oldest_reader'")
+    .get() as { n: number };
+  if (oldestReader.n > migrations.length) throw new NewerLedger(version);
+  if (version >= migrations.length) return;
+  for (const step of migrations.slice(version)) db.exec(step);
+  db.pragma(`user_version = ${migrations.length}`);
+}
+
+class NewerLedger extends Error {
+  constructor(version: number) {
+    super(`written by a newer build (schema ${version}) that this one cannot read`);
+  }
+}
+
+/** @throws what is not the file's fault: another instance, a folder without rights */
+function whyUnusable(error: unknown, dir: string): string {
+  if (error instanceof NewerLedger) return error.message;
+  const code = (error as { code?: string }).code ?? '';
+  if (code.startsWith('SQLITE_BUSY')) {
+    throw new UsageError(
+      `another courier is running with the state folder ${dir}; stop it, or give this one its own --state-dir`,
+      { cause: error },
+    );
+  }
+  if (code.startsWith('SQLITE_CORRUPT') || code.startsWith('SQLITE_NOTADB') || code === 'SQLITE_ERROR')
+    return String(error);
+  if (code.startsWith('SQLITE_')) {
+    throw new UsageError(
+      `cannot open the ledger in ${dir} (${code}); check that the folder is writable and its disk not full`,
+      { cause: error },
+    );
+  }
+  throw error;
+}
+
+const isRefusedByDisk = (error: unknown): boolean =>
+  /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|NOMEM)/.test((error as { code?: string } | null)?.code ?? '');
+
+function setAside(file: string, nowMs: number): string {
+  const aside = `${file}.${new Date(nowMs).toISOString().replace(/[-:.]/g, '')}`;
+  for (const suffix of ['', '-wal', '-shm']) {
+    if (existsSync(file + suffix)) renameSync(file + suffix, aside + suffix);
+  }
+  return aside;
+}

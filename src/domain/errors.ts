@@ -1,0 +1,84 @@
+/**
+ * What happens to the work in hand after a failure. Every code maps to exactly one recovery:
+ * - `retry`: the file's own later attempt, charged to it
+ * - `await-link`: free of charge while the link is down; a retry once the link is proved up
+ * - `await-account`: free of charge; belongs to the account, the certificate or the role, never to the file
+ * - `restart`: anew from the first byte (the multipart upload is gone)
+ * - `supersede`: this version of the file no longer exists; the scan queues the new one
+ * - `give-up`: only a person can change it, and it is this one file's own
+ * - `release`: nothing happened, we are stopping
+ */
+export type Recovery = 'retry' | 'await-link' | 'await-account' | 'restart' | 'supersede' | 'give-up' | 'release';
+
+const RECOVERY = {
+  S3_UNREACHABLE: 'await-link',
+  S3_THROTTLED: 'retry',
+  S3_INTERNAL: 'retry',
+  S3_DAMAGED_IN_TRANSIT: 'retry',
+  CLOCK_SKEWED: 'retry',
+  CREDENTIALS_UNREACHABLE: 'await-link',
+  CREDENTIALS_REFUSED: 'await-account',
+  CREDENTIALS_EXPIRED: 'retry',
+  ACCESS_DENIED: 'await-account',
+  BUCKET_MISSING: 'await-account',
+  REQUEST_REFUSED: 'await-account', // a 4xx nobody foresaw says something about our settings or the bucket's
+  PRECONDITION_FAILED: 'retry', // decided where the condition was set; here only if it slips through
+  CONFLICT: 'restart',
+  MULTIPART_GONE: 'restart',
+  MULTIPART_UNUSABLE: 'restart',
+  OBJECT_MISSING: 'retry', // 404 on a read; whoever reads decides
+  SOURCE_CHANGED: 'supersede',
+  SOURCE_MISSING: 'give-up',
+  SOURCE_UNREADABLE: 'retry',
+  KEY_TOO_LONG: 'give-up',
+  OBJECT_TOO_LARGE: 'give-up',
+  TAG_INVALID: 'give-up',
+  STOPPING: 'release',
+  NOT_STARTED: 'release',
+  UNEXPECTED: 'retry', // an error nobody foresaw must not cost a file
+} as const satisfies Record<string, Recovery>;
+
+export type ErrorCode = keyof typeof RECOVERY;
+
+/** Codes after which S3 may or may not have done what was asked: the answer is what got lost. */
+const OUTCOME_UNKNOWN: ReadonlySet<ErrorCode> = new Set([
+  'S3_UNREACHABLE',
+  'S3_INTERNAL',
+  'S3_THROTTLED',
+  'STOPPING',
+  'UNEXPECTED',
+]);
+
+/** The only error capabilities look into. Adapters translate their library's errors into it. */
+export class TransferError extends Error {
+  override readonly name = 'TransferError';
+
+  constructor(
+    readonly code: ErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  get recovery(): Recovery {
+    return RECOVERY[this.code];
+  }
+
+  get outcomeUnknown(): boolean {
+    return OUTCOME_UNKNOWN.has(this.code);
+  }
+}
+
+export const asTransferError = (error: unknown): TransferError =>
+  error instanceof TransferError
+    ? error
+    : new TransferError('UNEXPECTED', error instanceof Error ? error.message : String(error), { cause: error });
+
+export const hasCode = (error: unknown, ...codes: ErrorCode[]): error is TransferError =>
+  error instanceof TransferError && codes.includes(error.code);
+
+/** What a person wrote is wrong: configuration, command line, a file they named. Ends with the next step. */
+export class UsageError extends Error {
+  override readonly name = 'UsageError';
+}

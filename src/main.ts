@@ -1,0 +1,90 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { systemClock } from './clock';
+import { Component } from './component';
+import { loadConfig } from './config/load-config';
+import { UsageError } from './domain/errors';
+import { createLog, type LogLevel } from './log';
+import { VERSION } from './version';
+
+const EXIT = { ok: 0, broken: 1, usage: 2 } as const;
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
+/** Greengrass kills 5 s after it asked us to end. */
+const STOP_WITHIN_MS = 4_500;
+
+function parseCommandLine() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        config: { type: 'string', multiple: true, default: [] },
+        'state-dir': { type: 'string' },
+        'log-level': { type: 'string', default: 'info' },
+        version: { type: 'boolean', default: false },
+      },
+    });
+    return values;
+  } catch (cause) {
+    throw new UsageError(`${(cause as Error).message}; there are --config, --state-dir, --log-level and --version`, {
+      cause,
+    });
+  }
+}
+
+async function run(): Promise<void> {
+  const args = parseCommandLine();
+  if (args.version) {
+    process.stdout.write(`${VERSION}\n`);
+    return;
+  }
+  const level = LEVELS.find((name) => name === args['log-level']);
+  if (level === undefined) throw new UsageError(`no log level "${args['log-level']}"; there are ${LEVELS.join(', ')}`);
+  const { env } = process;
+  // Said once a start by the SDK, on every Node 20 device; which Node we need is in package.json.
+  env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+  const uri = env.AWS_CONTAINER_CREDENTIALS_FULL_URI;
+  const config = loadConfig(args.config, {
+    thingName: env.AWS_IOT_THING_NAME,
+    region: env.AWS_REGION,
+    stateDir: args['state-dir'],
+  });
+  const log = createLog((line) => process.stdout.write(line), level, systemClock.nowMs);
+  const binary = join(__dirname, `better_sqlite3-${process.versions.modules}.node`);
+  const component = new Component(config, {
+    tokenExchange: uri === undefined ? undefined : { uri, authorization: env.AWS_CONTAINER_AUTHORIZATION_TOKEN ?? '' },
+    nativeBinding: existsSync(binary) ? binary : undefined,
+    clock: systemClock,
+    dice: Math.random,
+    log,
+  });
+
+  let ending = false;
+  const end = (code: number): void => {
+    if (ending) return;
+    ending = true;
+    setTimeout(() => process.exit(code), STOP_WITHIN_MS).unref();
+    void component.stop().finally(() => process.exit(code));
+  };
+  process.once('SIGTERM', () => end(EXIT.ok));
+  process.once('SIGINT', () => end(EXIT.ok));
+  const onBroken = (error: unknown): void => {
+    log.error(
+      { reason: error instanceof Error ? (error.stack ?? error.message) : String(error) },
+      'broken, ending; start it again',
+    );
+    end(EXIT.broken);
+  };
+  process.on('uncaughtException', onBroken);
+  await component.start(onBroken);
+}
+
+run().catch((error: unknown) => {
+  const message =
+    error instanceof UsageError
+      ? error.message
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
+  process.stderr.write(`thing-courier: ${message}\n`);
+  process.exit(error instanceof UsageError ? EXIT.usage : EXIT.broken);
+});

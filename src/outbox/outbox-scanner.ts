@@ -1,0 +1,154 @@
+import { setImmediate as others } from 'node:timers/promises';
+import type { Clock } from '../clock';
+import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
+import { printableName } from '../domain/printable-name';
+import type { Log } from '../log';
+import { decideEnqueue, type KnownUpload } from './decide-enqueue';
+import { type FoundFile, walkFolder } from './walk-folder';
+
+/** A version of a file that is to be uploaded. */
+export interface QueuedFile {
+  readonly path: Buffer;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly fingerprint: Fingerprint;
+  readonly replaces: number | undefined;
+}
+
+/** Where found files go; handed in by the composition root. */
+export interface UploadQueue {
+  findLatest(path: Buffer): KnownUpload | undefined;
+  /** In this order. Resolves once durable. */
+  enqueue(files: readonly QueuedFile[]): Promise<void>;
+}
+
+export interface OutboxStatus {
+  readonly path: string;
+  readonly files: number;
+  readonly lastScanAtMs: number | undefined;
+  /** Sentences that end with the next step. */
+  readonly problems: readonly string[];
+}
+
+/** Files queued in one go; within it the oldest first. The first are on their way while the rest is still looked at. */
+const BATCH_FILES = 1_024;
+/** Looks between two chances for everything else in the process. */
+const LOOKS_AT_A_TIME = 128;
+
+/** Looks through an outbox and queues what is new. The look alone decides; there is nothing to miss between two of them. */
+export class OutboxScanner {
+  #status: OutboxStatus;
+  #stopping = new AbortController();
+  #wake = new AbortController();
+  #finished: Promise<void> = Promise.resolve();
+
+  constructor(
+    private readonly path: string,
+    private readonly rescanMs: number,
+    private readonly queue: UploadQueue,
+    private readonly onQueued: () => void,
+    private readonly clock: Clock,
+    private readonly log: Log,
+  ) {
+    this.#status = { path, files: 0, lastScanAtMs: undefined, problems: [] };
+  }
+
+  get status(): OutboxStatus {
+    return this.#status;
+  }
+
+  /** Rejects when looking itself broke: a defect, not a folder that cannot be read. */
+  get finished(): Promise<void> {
+    return this.#finished;
+  }
+
+  start(): this {
+    this.#finished = this.#run();
+    return this;
+  }
+
+  /** Look again now. */
+  wake(): void {
+    this.#wake.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.wake();
+    await this.#finished.catch(() => undefined);
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      this.#wake = new AbortController();
+      await this.#scan();
+      await this.clock.sleep(this.rescanMs, this.#wake.signal);
+    }
+  }
+
+  async #scan(): Promise<void> {
+    const problems: string[] = [];
+    let batch: QueuedFile[] = [];
+    let files = 0;
+    let looks = 0;
+    for (const found of walkFolder(Buffer.from(this.path))) {
+      if ('cause' in found) {
+        problems.push(this.#explain(found.path, found.cause));
+        continue;
+      }
+      files += 1;
+      const queued = this.#decide(found);
+      if (queued !== undefined) batch.push(queued);
+      if (batch.length >= BATCH_FILES) {
+        await this.#enqueue(batch);
+        batch = [];
+      }
+      if (++looks % LOOKS_AT_A_TIME === 0) {
+        await others();
+        if (this.#stopping.signal.aborted) return;
+      }
+    }
+    await this.#enqueue(batch);
+    for (const problem of problems)
+      if (!this.#status.problems.includes(problem)) this.log.error({ reason: problem }, 'outbox cannot be read');
+    this.#status = { path: this.path, files, lastScanAtMs: this.clock.nowMs(), problems };
+  }
+
+  #decide({ path, stats }: FoundFile): QueuedFile | undefined {
+    const fingerprint = fingerprintOf(stats);
+    const known = this.queue.findLatest(path);
+    const decision = decideEnqueue(known, fingerprint);
+    if (decision === 'leave') return undefined;
+    return {
+      path,
+      sizeBytes: Number(stats.size),
+      mtimeMs: Number(stats.mtimeNs / 1_000_000n),
+      fingerprint,
+      replaces: decision === 'replace' ? known?.id : undefined,
+    };
+  }
+
+  async #enqueue(batch: QueuedFile[]): Promise<void> {
+    if (batch.length === 0) return;
+    batch.sort((a, b) => a.mtimeMs - b.mtimeMs);
+    await this.queue.enqueue(batch);
+    this.log.debug({ count: batch.length }, 'files queued');
+    this.onQueued();
+  }
+
+  #explain(relative: Buffer, { code }: NodeJS.ErrnoException): string {
+    const folder = relative.length === 0 ? this.path : `${this.path}/${printableName(relative)}`;
+    const uid = process.getuid?.();
+    switch (code) {
+      case 'ENOENT':
+        return `the outbox ${folder} does not exist; create it: mkdir -p '${folder}'`;
+      case 'ENOTDIR':
+        return `the outbox ${folder} is not a folder; correct outboxes[].path`;
+      case 'EACCES':
+      case 'EPERM':
+        return `the folder ${folder} cannot be read; let the daemon's user in: setfacl -m u:${uid}:rx '${folder}'`;
+      default:
+        return `the folder ${folder} cannot be read (${code}); check the disk it lies on`;
+    }
+  }
+}

@@ -1,0 +1,223 @@
+import { setMaxListeners } from 'node:events';
+import { combineCrc32 } from '../domain/crc32';
+import { hasCode, TransferError } from '../domain/errors';
+import type { Log } from '../log';
+import type { BufferPool } from './buffer-pool';
+import { describeObject } from './describe-object';
+import type { ExistingObject } from './existing-object';
+import type { Multipart, ObjectStore } from './object-store';
+import { type Part, planParts, type SentPart } from './part-plan';
+import type { PartTable } from './part-table';
+import { crc32OfRange, readBody, SLICE_BYTES, streamBody } from './read-body';
+import { reconcileParts } from './reconcile-parts';
+import type { SourceFile } from './source-file';
+import type { Delivery, UploadAttempt } from './upload-attempt';
+import type { Upload } from './upload-row';
+import type { UploadTable } from './upload-table';
+
+export interface MultipartOptions {
+  readonly partSizeBytes: number;
+  readonly parallelParts: number;
+  /** Our id of the upload, for the object's metadata. */
+  readonly uploadIdOf: (id: number) => string;
+}
+
+/** A file in parts, resumed from our own record of them. */
+export class MultipartUpload {
+  #listDenied = false;
+  #abortDenied = false;
+
+  constructor(
+    private readonly store: ObjectStore,
+    private readonly table: UploadTable,
+    private readonly partTable: PartTable,
+    private readonly existing: ExistingObject,
+    private readonly pool: BufferPool,
+    private readonly log: Log,
+    private readonly options: MultipartOptions,
+  ) {}
+
+  async send(attempt: UploadAttempt, source: SourceFile, signal: AbortSignal): Promise<Delivery> {
+    for (;;) {
+      if (attempt.row.multipartId === undefined && this.existing.isConditional && !attempt.row.outcomeUnknown) {
+        if (await this.existing.isTaken(attempt, signal)) {
+          const end = await this.existing.moveAway(attempt);
+          if (end !== undefined) return end;
+          continue;
+        }
+      }
+      const end = await this.#sendOnce(attempt, source, signal);
+      if (end !== undefined) return end;
+    }
+  }
+
+  /** @returns undefined when the key was taken and the row goes to another */
+  async #sendOnce(attempt: UploadAttempt, source: SourceFile, signal: AbortSignal): Promise<Delivery | undefined> {
+    const upload = await this.#begin(attempt, signal);
+    const sent = await this.#heldParts(attempt, upload, source, signal);
+    const plan = planParts(source.sizeBytes, this.options.partSizeBytes, sent);
+    for (const { number, sizeBytes } of sent) attempt.arrived(number, sizeBytes);
+    sent.push(...(await this.#sendParts(attempt, upload, plan, source, signal)));
+    await source.assertUnchanged();
+    sent.sort((a, b) => a.number - b.number);
+    const crc32 = sent.reduce((sum, part) => combineCrc32(sum, part.crc32, part.sizeBytes), 0);
+    return this.#complete(attempt, upload, sent, { sizeBytes: source.sizeBytes, crc32 }, signal);
+  }
+
+  async #begin(attempt: UploadAttempt, signal: AbortSignal): Promise<Multipart> {
+    const { row } = attempt;
+    if (row.multipartId !== undefined) return { key: row.objectKey, id: row.multipartId };
+    const id = await this.store.createMultipart(
+      describeObject(row, this.options.uploadIdOf(row.id), undefined),
+      signal,
+    );
+    await this.table.startMultipart(row, id);
+    attempt.row = { ...row, multipartId: id };
+    return { key: row.objectKey, id };
+  }
+
+  /** Our record, set right by S3's where we may ask. With everything sent there is nothing to ask: Complete will tell. */
+  async #heldParts(
+    attempt: UploadAttempt,
+    upload: Multipart,
+    source: SourceFile,
+    signal: AbortSignal,
+  ): Promise<SentPart[]> {
+    const { row } = attempt;
+    const recorded = this.partTable.of(row.id);
+    const recordedBytes = recorded.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    if (recorded.length === 0 || recordedBytes === source.sizeBytes || this.#listDenied) return recorded;
+    try {
+      const listed = await this.store.listParts(upload, signal);
+      const { held, lost } = reconcileParts(recorded, listed);
+      if (lost.length > 0) await this.partTable.forget(row.id, lost);
+      return held;
+    } catch (error) {
+      if (!hasCode(error, 'ACCESS_DENIED')) throw error;
+      this.#listDenied = true;
+      this.log.info(
+        { code: 'ACCESS_DENIED' },
+        'resuming from our own record of parts, s3:ListMultipartUploadParts is not granted',
+      );
+      return recorded;
+    }
+  }
+
+  /** So many parts at once; the first failure stops the others, and all have ended when this returns. */
+  async #sendParts(
+    attempt: UploadAttempt,
+    upload: Multipart,
+    plan: readonly Part[],
+    source: SourceFile,
+    signal: AbortSignal,
+  ): Promise<SentPart[]> {
+    const sent: SentPart[] = [];
+    const failure = new AbortController();
+    const either = AbortSignal.any([signal, failure.signal]);
+    setMaxListeners(0, either);
+    const queue = plan.values();
+    const lane = async (): Promise<void> => {
+      for (const part of queue) {
+        sent.push(await this.#sendPart(attempt, upload, part, source, either));
+      }
+    };
+    const lanes = Array.from({ length: Math.min(this.options.parallelParts, plan.length) }, () =>
+      lane().catch((error: unknown) => {
+        if (!failure.signal.aborted) failure.abort(error);
+      }),
+    );
+    await Promise.all(lanes);
+    if (failure.signal.aborted) throw failure.signal.reason;
+    return sent;
+  }
+
+  async #sendPart(
+    attempt: UploadAttempt,
+    upload: Multipart,
+    part: Part,
+    source: SourceFile,
+    signal: AbortSignal,
+  ): Promise<SentPart> {
+    const { digestNeeds } = this.store;
+    const onSent = (bytes: number): void => attempt.leaving(part.number, bytes);
+    const streamed = part.sizeBytes > this.pool.largestBytes;
+    const lease = await this.pool.acquire(streamed ? SLICE_BYTES : part.sizeBytes, signal);
+    try {
+      const body = streamed
+        ? await streamBody(source, part.offset, part.sizeBytes, lease.buffer, digestNeeds, onSent, signal)
+        : await readBody(source, part.offset, lease.buffer, digestNeeds, onSent);
+      await source.assertUnchanged();
+      const etag = await this.store.uploadPart(upload, part, body, signal);
+      const sent = { ...part, etag, crc32: body.crc32 };
+      await this.partTable.add(attempt.row.id, sent);
+      attempt.arrived(part.number, part.sizeBytes);
+      this.log.debug({ id: attempt.row.id, part: part.number, sizeBytes: part.sizeBytes }, 'part sent');
+      return sent;
+    } catch (error) {
+      attempt.failed(part.number);
+      throw error;
+    } finally {
+      lease.release();
+    }
+  }
+
+  async #complete(
+    attempt: UploadAttempt,
+    upload: Multipart,
+    parts: readonly SentPart[],
+    whole: { sizeBytes: number; crc32: number },
+    signal: AbortSignal,
+  ): Promise<Delivery | undefined> {
+    const { row } = attempt;
+    const mine = { uploadId: this.options.uploadIdOf(row.id), ...whole };
+    await this.table.markAttempted(row);
+    try {
+      await this.store.completeMultipart(upload, parts, whole, this.existing.isConditional, signal);
+    } catch (error) {
+      if (hasCode(error, 'PRECONDITION_FAILED') && this.existing.isConditional) {
+        const end = await this.existing.resolve(attempt, mine, signal);
+        if (attempt.row.multipartId === undefined) await this.#abort(upload, signal); // bound to the key we left
+        if (end === undefined && attempt.row.multipartId !== undefined) throw error; // gone again: the same Complete, later
+        return end;
+      }
+      const lostAnswer = hasCode(error, 'MULTIPART_GONE') && row.outcomeUnknown;
+      if (!lostAnswer || !(await this.existing.isDelivered(attempt, mine, signal))) throw error;
+    }
+    return { outcome: 'delivered', crc32: whole.crc32 };
+  }
+
+  /** Aborts where we may; a forgotten multipart upload costs money. @returns whether S3 holds nothing of it any more */
+  async abandon({ objectKey, multipartId }: Upload, signal: AbortSignal): Promise<boolean> {
+    return multipartId === undefined || this.#abort({ key: objectKey, id: multipartId }, signal);
+  }
+
+  async #abort(upload: Multipart, signal: AbortSignal): Promise<boolean> {
+    try {
+      if (this.#abortDenied) return false;
+      await this.store.abortMultipart(upload, signal);
+      return true;
+    } catch (error) {
+      this.#abortDenied = hasCode(error, 'ACCESS_DENIED');
+      if (this.#abortDenied)
+        this.log.warn(
+          { code: 'ACCESS_DENIED' },
+          's3:AbortMultipartUpload is not granted, a lifecycle rule of the bucket has to clear what is left',
+        );
+      return false;
+    }
+  }
+
+  /** Did the bytes already sent stay what they were? Asked when the file's place moved but not its size and mtime. */
+  async holdsWhatWasSent(attempt: UploadAttempt, source: SourceFile, signal: AbortSignal): Promise<boolean> {
+    const lease = await this.pool.acquire(SLICE_BYTES, signal);
+    try {
+      for (const { offset, sizeBytes, crc32 } of this.partTable.of(attempt.row.id)) {
+        if (signal.aborted) throw new TransferError('STOPPING', 'stopping');
+        if ((await crc32OfRange(source, offset, sizeBytes, lease.buffer)) !== crc32) return false;
+      }
+      return true;
+    } finally {
+      lease.release();
+    }
+  }
+}

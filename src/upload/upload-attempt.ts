@@ -1,0 +1,39 @@
+import type { Upload } from './upload-row';
+
+/** One upload under way. `row` is what the ledger holds now: renaming and starting a multipart upload change it. */
+export class UploadAttempt {
+  /** Bytes of each part under way that have left; a part that is done counts in `doneBytes`. */
+  readonly #leaving = new Map<number, number>();
+  #doneBytes = 0;
+
+  constructor(
+    public row: Upload,
+    /** Absolute, as on disk. */
+    readonly file: Buffer,
+    readonly startedAtMs: number,
+  ) {}
+
+  get sentBytes(): number {
+    let sum = this.#doneBytes;
+    for (const bytes of this.#leaving.values()) sum += bytes;
+    return sum;
+  }
+
+  leaving(partNumber: number, bytes: number): void {
+    this.#leaving.set(partNumber, bytes);
+  }
+
+  arrived(partNumber: number, bytes: number): void {
+    this.#leaving.delete(partNumber);
+    this.#doneBytes += bytes;
+  }
+
+  failed(partNumber: number): void {
+    this.#leaving.delete(partNumber);
+  }
+}
+
+export interface Delivery {
+  readonly outcome: 'delivered' | 'skipped';
+  readonly crc32: number | undefined;
+}

@@ -1,0 +1,349 @@
+import type { Ledger } from '../custody/ledger';
+import { Statements } from '../custody/statements';
+import type { TransferError } from '../domain/errors';
+import type { Fingerprint } from '../domain/fingerprint';
+import { type Conclusion, TRANSITIONS, type UploadState } from './transitions';
+import { type Upload, type UploadRecord, uploadOf } from './upload-row';
+
+export interface NewUpload {
+  readonly outboxId: number;
+  readonly path: Buffer;
+  readonly sizeBytes: number;
+  readonly fingerprint: Fingerprint;
+  /** Given the row's number. A key that cannot be made is the row's own failure. */
+  readonly keyFor: (id: number) => string | TransferError;
+  readonly newestFirst: boolean;
+  /** The queued row of the version this one replaces: it no longer exists on disk. */
+  readonly replaces: number | undefined;
+}
+
+export interface Tally {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+export interface TakeOptions {
+  readonly outboxId: number;
+  readonly newestFirst: boolean;
+  readonly limit: number;
+  readonly nowMs: number;
+  /** Keys with an upload under way. */
+  readonly busyKeys: ReadonlySet<string>;
+}
+
+/** The uploads' rows: every write is one guarded statement or one transaction, and resolves once durable. */
+export class UploadTable {
+  readonly #sql: Statements;
+  readonly #tally: Record<UploadState, { files: number; bytes: number }>;
+
+  constructor(
+    private readonly ledger: Ledger,
+    private readonly nowMs: () => number,
+  ) {
+    this.#sql = new Statements(ledger.db);
+    this.#tally = this.#countAll();
+  }
+
+  /** How many files, and bytes, are in each state. */
+  get tally(): Readonly<Record<UploadState, Tally>> {
+    return this.#tally;
+  }
+
+  /** Number of the outbox with this folder; given for good at first sight. */
+  async outboxId(path: string): Promise<number> {
+    return this.ledger.write(() => {
+      this.#sql.prepare('INSERT INTO outbox (path) VALUES (?) ON CONFLICT DO NOTHING').run(path);
+      return (this.#sql.prepare('SELECT id FROM outbox WHERE path = ?').get(path) as { id: number }).id;
+    });
+  }
+
+  outboxPath(id: number): string {
+    return (this.#sql.prepare('SELECT path FROM outbox WHERE id = ?').get(id) as { path: string }).path;
+  }
+
+  /**
+   * At start: what was under way when the process ended goes back in line, its outcome unknown; a file that had failed
+   * for good is tried anew when a person starts us again, perhaps with other settings.
+   */
+  async recover(): Promise<{ interrupted: number; retried: number }> {
+    const counts = await this.ledger.write(() => ({
+      interrupted: this.#sql
+        .prepare("UPDATE upload SET state = 'queued', outcome_unknown = 1, run_at_ms = 0 WHERE state = 'uploading'")
+        .run().changes,
+      retried: this.#sql
+        .prepare("UPDATE upload SET state = 'superseded' WHERE state = 'failed' AND error_code <> 'SOURCE_MISSING'")
+        .run().changes,
+    }));
+    Object.assign(this.#tally, this.#countAll());
+    return counts;
+  }
+
+  /** A wall clock that was ahead must not hold a file back once it is right: nobody waits longer than the longest pause. */
+  async clampRunAt(latestMs: number): Promise<void> {
+    await this.ledger.write(() =>
+      this.#sql
+        .prepare("UPDATE upload SET run_at_ms = :latestMs WHERE state = 'queued' AND run_at_ms > :latestMs")
+        .run({ latestMs }),
+    );
+  }
+
+  findLatest(outboxId: number, path: Buffer): Upload | undefined {
+    return this.#find('SELECT * FROM upload WHERE outbox_id = ? AND path = ? ORDER BY id DESC LIMIT 1', outboxId, path);
+  }
+
+  find(id: number): Upload | undefined {
+    return this.#find('SELECT * FROM upload WHERE id = ?', id);
+  }
+
+  /** Newest first, for a person. @param before only rows with a smaller number */
+  list(state: UploadState | undefined, before: number, limit: number): Upload[] {
+    const where = state === undefined ? '' : 'AND state = :state';
+    return (
+      this.#sql.prepare(`SELECT * FROM upload WHERE id < :before ${where} ORDER BY id DESC LIMIT :limit`).all({
+        before,
+        limit,
+        ...(state === undefined ? {} : { state }),
+      }) as UploadRecord[]
+    ).map(uploadOf);
+  }
+
+  async enqueue(files: readonly NewUpload[]): Promise<void> {
+    const queuedAtMs = this.nowMs();
+    const moves = await this.ledger.write(() => {
+      const made: [from: UploadState | undefined, to: UploadState, bytes: number][] = [];
+      for (const file of files) {
+        // Taken in the meantime, it is no longer ours to end: the worker will see that the file changed.
+        const replaced = file.replaces !== undefined && this.#supersedeQueued(file.replaces);
+        if (replaced) made.push(['queued', 'superseded', this.find(file.replaces!)!.sizeBytes]);
+        made.push([undefined, this.#insert(file, queuedAtMs) ? 'queued' : 'failed', file.sizeBytes]);
+      }
+      return made;
+    });
+    for (const move of moves) this.#move(...move);
+  }
+
+  /** Takes rows that are due, in order, never two of one key, never a later one of a key before an earlier. */
+  async take(options: TakeOptions): Promise<Upload[]> {
+    const taken = await this.ledger.write(() => {
+      const rows: Upload[] = [];
+      for (const record of this.#selectDue(options)) {
+        this.#sql.exactlyOne(
+          "UPDATE upload SET state = 'uploading', attempt = attempt + 1 WHERE id = ? AND state = 'queued' AND attempt = ?",
+          record.id,
+          record.attempt,
+        );
+        rows.push({ ...uploadOf(record), state: TRANSITIONS.queued.take, attempt: record.attempt + 1 });
+      }
+      return rows;
+    });
+    for (const { sizeBytes } of taken) this.#move('queued', 'uploading', sizeBytes);
+    return taken;
+  }
+
+  /** When the next deferred row is due, Unix milliseconds. */
+  nextRunAtMs(): number | undefined {
+    const row = this.#sql
+      .prepare("SELECT MIN(run_at_ms) AS at FROM upload WHERE state = 'queued' AND run_at_ms > 0")
+      .get() as { at: number | null };
+    return row.at ?? undefined;
+  }
+
+  /** Before a call whose lost answer could be mistaken later. */
+  async markAttempted({ id, attempt }: Upload): Promise<void> {
+    await this.#guarded('SET outcome_unknown = 1', { id, attempt });
+  }
+
+  async startMultipart({ id, attempt }: Upload, multipartId: string): Promise<void> {
+    await this.#guarded('SET multipart_id = :multipartId', { id, attempt, multipartId });
+  }
+
+  /** The object goes to another key: committed before anything is sent there. */
+  async rename({ id, attempt }: Upload, objectKey: string, originalKey: string): Promise<void> {
+    await this.#guarded(
+      'SET object_key = :objectKey, original_key = :originalKey, renames = renames + 1, outcome_unknown = 0, multipart_id = NULL',
+      { id, attempt, objectKey, originalKey },
+      () => this.#forgetParts(id),
+    );
+  }
+
+  /** The multipart upload is gone or unusable: from the first byte again, within the same attempt. */
+  async forgetMultipart({ id, attempt }: Upload): Promise<void> {
+    await this.#guarded('SET multipart_id = NULL', { id, attempt }, () => this.#forgetParts(id));
+  }
+
+  async keepFingerprint({ id, attempt }: Upload, { content, place }: Fingerprint): Promise<void> {
+    await this.#guarded('SET content = :content, place = :place', { id, attempt, content, place });
+  }
+
+  async complete(
+    { id, attempt, sizeBytes }: Upload,
+    outcome: 'delivered' | 'skipped',
+    crc32: number | undefined,
+  ): Promise<void> {
+    await this.#guarded(
+      `SET state = 'done', outcome = :outcome, crc32 = :crc32, multipart_id = NULL, error_code = NULL, error_message = NULL,
+       concluded_at_ms = :nowMs`,
+      { id, attempt, outcome, crc32: crc32 ?? null, nowMs: this.nowMs() },
+      () => this.#forgetParts(id),
+    );
+    this.#move('uploading', TRANSITIONS.uploading.complete, sizeBytes);
+  }
+
+  /** Ends an attempt that did not deliver. `upload` as it is now: renamed, and its outcome unknown, where the attempt made it so. */
+  async conclude(
+    { id, attempt, sizeBytes, outcomeUnknown }: Upload,
+    conclusion: Conclusion,
+    error: TransferError,
+  ): Promise<void> {
+    const to = TRANSITIONS.uploading[conclusion.event];
+    const unknown = outcomeUnknown || error.outcomeUnknown ? 1 : 0;
+    if (conclusion.event === 'release') {
+      // No failure, and run_at_ms as it was: the file keeps its place in line.
+      await this.#guarded('SET state = :to, outcome_unknown = :unknown', { id, attempt, to, unknown });
+    } else {
+      const deferred = 'runAtMs' in conclusion;
+      await this.#guarded(
+        `SET state = :to, outcome_unknown = :unknown, run_at_ms = :runAtMs, failures = failures + :charged,
+         error_code = :code, error_message = :message, concluded_at_ms = :concludedAtMs`,
+        {
+          id,
+          attempt,
+          to,
+          unknown,
+          runAtMs: deferred ? conclusion.runAtMs : 0,
+          charged: deferred && conclusion.charged ? 1 : 0,
+          code: error.code,
+          message: error.message.slice(0, 1_000),
+          concludedAtMs: deferred ? null : this.nowMs(),
+        },
+      );
+    }
+    this.#move('uploading', to, sizeBytes);
+  }
+
+  /** Superseded rows whose multipart upload was not aborted yet: it costs money until it is. */
+  orphanedMultiparts(): Upload[] {
+    return (
+      this.#sql
+        .prepare("SELECT * FROM upload WHERE state IN ('superseded', 'failed') AND multipart_id IS NOT NULL")
+        .all() as UploadRecord[]
+    ).map(uploadOf);
+  }
+
+  async forgetOrphan(id: number): Promise<void> {
+    await this.ledger.write(() => {
+      this.#sql.exactlyOne(
+        "UPDATE upload SET multipart_id = NULL WHERE id = ? AND state IN ('superseded', 'failed')",
+        id,
+      );
+      this.#forgetParts(id);
+    });
+  }
+
+  #selectDue({ outboxId, newestFirst, nowMs, busyKeys, limit }: TakeOptions): UploadRecord[] {
+    const due = this.#sql
+      .prepare(
+        `SELECT * FROM upload AS u
+         WHERE state = 'queued' AND outbox_id = ? AND run_at_ms <= ?
+           AND NOT EXISTS (
+             SELECT 1 FROM upload AS earlier
+             WHERE earlier.object_key = u.object_key AND earlier.id < u.id
+               AND earlier.state = 'queued' AND (earlier.attempt > 0 OR earlier.newest_first = 1))
+         ORDER BY id ${newestFirst ? 'DESC' : 'ASC'}`,
+      )
+      .iterate(outboxId, nowMs) as IterableIterator<UploadRecord>;
+    const keys = new Set(busyKeys);
+    const records: UploadRecord[] = [];
+    for (const record of due) {
+      if (records.length >= limit) break;
+      if (keys.has(record.object_key)) continue;
+      keys.add(record.object_key);
+      records.push(record);
+    }
+    return records;
+  }
+
+  #insert(file: NewUpload, queuedAtMs: number): boolean {
+    const { lastInsertRowid } = this.#sql
+      .prepare(
+        `INSERT INTO upload (outbox_id, path, size_bytes, content, place, object_key, newest_first, state, queued_at_ms)
+       VALUES (?, ?, ?, ?, ?, '', ?, 'queued', ?)`,
+      )
+      .run(
+        file.outboxId,
+        file.path,
+        file.sizeBytes,
+        file.fingerprint.content,
+        file.fingerprint.place,
+        file.newestFirst ? 1 : 0,
+        queuedAtMs,
+      );
+    const id = Number(lastInsertRowid);
+    const key = file.keyFor(id);
+    if (typeof key === 'string') {
+      this.#sql.exactlyOne('UPDATE upload SET object_key = ? WHERE id = ?', key, id);
+      return true;
+    }
+    this.#sql.exactlyOne(
+      "UPDATE upload SET state = 'failed', error_code = ?, error_message = ?, concluded_at_ms = ? WHERE id = ? AND state = 'queued'",
+      key.code,
+      key.message,
+      queuedAtMs,
+      id,
+    );
+    return false;
+  }
+
+  #supersedeQueued(id: number): boolean {
+    const sql = "UPDATE upload SET state = 'superseded', concluded_at_ms = ? WHERE id = ? AND state = 'queued'";
+    return this.#sql.prepare(sql).run(this.nowMs(), id).changes === 1;
+  }
+
+  #forgetParts(id: number): void {
+    this.#sql.prepare('DELETE FROM part WHERE upload_id = ?').run(id);
+  }
+
+  /** Only the attempt that holds the row may write it. */
+  async #guarded(
+    set: string,
+    values: { id: number; attempt: number; [name: string]: unknown },
+    also?: () => void,
+  ): Promise<void> {
+    await this.ledger.write(() => {
+      this.#sql.exactlyOne(
+        `UPDATE upload ${set} WHERE id = :id AND state = 'uploading' AND attempt = :attempt`,
+        values,
+      );
+      also?.();
+    });
+  }
+
+  #find(sql: string, ...values: unknown[]): Upload | undefined {
+    const record = this.#sql.prepare(sql).get(...values) as UploadRecord | undefined;
+    return record && uploadOf(record);
+  }
+
+  #move(from: UploadState | undefined, to: UploadState, bytes: number): void {
+    if (from !== undefined) {
+      this.#tally[from].files -= 1;
+      this.#tally[from].bytes -= bytes;
+    }
+    this.#tally[to].files += 1;
+    this.#tally[to].bytes += bytes;
+  }
+
+  #countAll(): Record<UploadState, { files: number; bytes: number }> {
+    const tally = Object.fromEntries(
+      Object.keys(TRANSITIONS).map((state) => [state, { files: 0, bytes: 0 }]),
+    ) as Record<UploadState, { files: number; bytes: number }>;
+    const rows = this.#sql
+      .prepare('SELECT state, COUNT(*) AS files, SUM(size_bytes) AS bytes FROM upload GROUP BY state')
+      .all() as {
+      state: UploadState;
+      files: number;
+      bytes: number;
+    }[];
+    for (const { state, files, bytes } of rows) tally[state] = { files, bytes };
+    return tally;
+  }
+}

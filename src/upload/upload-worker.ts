@@ -1,0 +1,293 @@
+import { setMaxListeners } from 'node:events';
+import type { Clock } from '../clock';
+import { asTransferError, hasCode, TransferError } from '../domain/errors';
+import type { Link } from '../link/link';
+import type { Log } from '../log';
+import type { AccountGate } from './account-gate';
+import { concludeFailure } from './transitions';
+import { type Delivery, UploadAttempt } from './upload-attempt';
+import type { Upload } from './upload-row';
+import type { UploadTable } from './upload-table';
+
+/** An outbox as the worker sees it. */
+export interface UploadSource {
+  readonly outboxId: number;
+  /** Absolute folder. */
+  readonly folder: Buffer;
+  /** Of its keys: the scope that access is granted by. */
+  readonly prefix: string;
+  readonly priority: number;
+  readonly newestFirst: boolean;
+}
+
+export interface WorkerOptions {
+  readonly table: UploadTable;
+  readonly send: SendFile;
+  /** Aborts the multipart upload of a row that will not go on with it. @returns whether S3 holds nothing of it any more */
+  readonly abandon: (upload: Upload, signal: AbortSignal) => Promise<boolean>;
+  readonly gate: AccountGate;
+  readonly link: Link;
+  readonly clock: Clock;
+  readonly dice: () => number;
+  readonly log: Log;
+  /** A file turned out to be another version: worth a look into the outbox. */
+  readonly onSuperseded: () => void;
+  readonly sources: readonly UploadSource[];
+  readonly parallelFiles: number;
+  readonly retryMaxMs: number;
+  readonly accountProbeMaxMs: number;
+}
+
+/** What sends one file; ends in a delivery or a TransferError. */
+export type SendFile = (attempt: UploadAttempt, signal: AbortSignal) => Promise<Delivery>;
+
+const RETRY_BASE_MS = 1_000;
+/** Rows taken ahead, so that a slot never waits for a commit. */
+const AHEAD_PER_SLOT = 4;
+const MAX_AHEAD = 256;
+/** A small file under way when we are stopped may end in peace; a large one resumes. */
+const STOP_GRACE_MS = 1_500;
+
+/** Takes rows that are due, sends them side by side, and concludes each in the ledger. */
+export class UploadWorker {
+  readonly #active = new Set<UploadAttempt>();
+  readonly #work = new Set<Promise<void>>();
+  readonly #ahead: Upload[] = [];
+  readonly #sourceOf: ReadonlyMap<number, UploadSource>;
+  readonly #stopping = new AbortController();
+  readonly #cutOff = new AbortController();
+  #wake = new AbortController();
+  #finished: Promise<void> = Promise.resolve();
+  #broken: Error | undefined;
+
+  constructor(private readonly options: WorkerOptions) {
+    // A request, a part and a buffer each listen while they last: their number says nothing.
+    setMaxListeners(0, this.#cutOff.signal);
+    const byPriority = [...options.sources].sort((a, b) => b.priority - a.priority);
+    this.#sourceOf = new Map(byPriority.map((source) => [source.outboxId, source]));
+  }
+
+  /** Under way, for a person to see. */
+  get active(): readonly UploadAttempt[] {
+    return [...this.#active];
+  }
+
+  /** Rejects when the worker itself broke: the process should end and be started again. */
+  get finished(): Promise<void> {
+    return this.#finished;
+  }
+
+  start(): this {
+    this.#finished = this.#run();
+    return this;
+  }
+
+  /** There may be something to do: new rows, a free slot, the link is up. */
+  wake(): void {
+    this.#wake.abort();
+  }
+
+  /** Resolves when every attempt is concluded. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.wake();
+    const grace = setTimeout(() => this.#cutOff.abort(), STOP_GRACE_MS);
+    await this.#finished.catch(() => undefined);
+    clearTimeout(grace);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    try {
+      while (!signal.aborted) {
+        this.#wake = new AbortController();
+        this.#startAhead();
+        if (await this.#takeAhead()) continue;
+        await this.#forgetFarFuture();
+        await this.options.clock.sleep(this.#idleMs(), this.#wake.signal);
+      }
+    } finally {
+      for (const row of this.#ahead.splice(0)) this.#track(this.#release(row));
+      while (this.#work.size > 0) await Promise.all(this.#work);
+    }
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  #startAhead(): void {
+    if (this.#stopping.signal.aborted) return;
+    while (
+      this.#ahead.length > 0 &&
+      this.#active.size < this.options.parallelFiles &&
+      this.options.link.status.state === 'up'
+    ) {
+      const row = this.#ahead[0]!;
+      const source = this.#sourceOf.get(row.outboxId)!;
+      this.#ahead.shift();
+      if (this.options.gate.admits(source.prefix) < 1) {
+        this.#track(this.#release(row)); // refused since it was taken: back in line, so that others may pass
+        continue;
+      }
+      this.options.gate.enter(source.prefix);
+      const attempt = new UploadAttempt(
+        row,
+        Buffer.concat([source.folder, SLASH, row.path]),
+        this.options.clock.monotonicMs(),
+      );
+      this.#active.add(attempt);
+      this.#track(
+        this.#attempt(attempt, source).finally(() => {
+          this.#active.delete(attempt);
+          this.#startAhead();
+        }),
+      );
+    }
+  }
+
+  /** Work that throws is a defect of ours, or of the ledger: the worker ends, and says so through `finished`. */
+  #track(work: Promise<void>): void {
+    const tracked = work
+      .catch((error: Error) => {
+        this.#broken ??= error;
+        this.#stopping.abort();
+        this.#cutOff.abort();
+      })
+      .finally(() => {
+        this.#work.delete(tracked);
+        this.wake();
+      });
+    this.#work.add(tracked);
+  }
+
+  /** @returns whether anything was taken */
+  async #takeAhead(): Promise<boolean> {
+    const capacity = Math.min(MAX_AHEAD, this.options.parallelFiles * AHEAD_PER_SLOT);
+    if (this.options.link.status.state === 'down' || this.#ahead.length > capacity / 2) return false;
+    let taken = 0;
+    for (const source of this.#sourceOf.values()) {
+      const limit = Math.min(capacity - this.#ahead.length, this.#roomFor(source));
+      if (limit < 1) continue;
+      const rows = await this.options.table.take({
+        outboxId: source.outboxId,
+        newestFirst: source.newestFirst,
+        limit,
+        nowMs: this.options.clock.nowMs(),
+        busyKeys: new Set([...this.active.map(({ row }) => row.objectKey), ...this.#ahead.map((row) => row.objectKey)]),
+      });
+      this.#ahead.push(...rows);
+      taken += rows.length;
+      this.#startAhead();
+    }
+    return taken > 0;
+  }
+
+  /** A probe of something that refused goes alone. */
+  #roomFor(source: UploadSource): number {
+    const admitted = this.options.gate.admits(source.prefix);
+    return Number.isFinite(admitted) && this.#ahead.some((row) => row.outboxId === source.outboxId) ? 0 : admitted;
+  }
+
+  #idleMs(): number {
+    const runAtMs = this.options.table.nextRunAtMs();
+    const probeAtMs = this.options.gate.nextProbeAtMs();
+    const waits = [
+      runAtMs === undefined ? IDLE_MS : runAtMs - this.options.clock.nowMs(),
+      probeAtMs === undefined ? IDLE_MS : probeAtMs - this.options.clock.monotonicMs(),
+    ];
+    // What is due but cannot start now waits for a slot or the link, and both wake us.
+    const future = waits.filter((ms) => ms > 0);
+    return Math.min(IDLE_MS, ...future) + 1;
+  }
+
+  /** A wall clock that was years ahead must not hold files back once it is right. */
+  async #forgetFarFuture(): Promise<void> {
+    const latestMs =
+      this.options.clock.nowMs() + Math.max(this.options.retryMaxMs, this.options.accountProbeMaxMs) + IDLE_MS;
+    if ((this.options.table.nextRunAtMs() ?? 0) > latestMs)
+      await this.options.table.clampRunAt(this.options.clock.nowMs());
+  }
+
+  async #attempt(attempt: UploadAttempt, source: UploadSource): Promise<void> {
+    let delivery: Delivery;
+    try {
+      delivery = await this.options.send(attempt, this.#cutOff.signal);
+    } catch (cause) {
+      const error = this.#cutOff.signal.aborted
+        ? new TransferError('STOPPING', 'stopping', { cause })
+        : asTransferError(cause);
+      await this.#conclude(attempt, source, error);
+      return;
+    }
+    this.options.gate.succeeded(source.prefix);
+    this.#active.delete(attempt); // its slot is free while the ledger commits
+    this.#startAhead();
+    const { row } = attempt;
+    await this.options.table.complete(row, delivery.outcome, delivery.crc32);
+    this.options.log.info(
+      {
+        id: row.id,
+        key: row.objectKey,
+        sizeBytes: row.sizeBytes,
+        ms: Math.round(this.options.clock.monotonicMs() - attempt.startedAtMs),
+      },
+      delivery.outcome === 'delivered' ? 'delivered' : 'skipped, the key was taken',
+    );
+  }
+
+  async #conclude(attempt: UploadAttempt, source: UploadSource, error: TransferError): Promise<void> {
+    const probeAtMs = this.options.gate.failed(source.prefix, attempt.row.id, error);
+    const linkUp = error.recovery !== 'await-link' || (await this.#isLinkUp(error));
+    const { row } = attempt;
+    const nowMs = this.options.clock.nowMs();
+    const conclusion = concludeFailure(
+      error,
+      {
+        retry: { baseMs: RETRY_BASE_MS, capMs: this.options.retryMaxMs },
+        account: { baseMs: RETRY_BASE_MS, capMs: this.options.accountProbeMaxMs },
+      },
+      {
+        failures: row.failures,
+        linkUp,
+        accountProbeAtMs:
+          probeAtMs === undefined ? undefined : nowMs + Math.max(0, probeAtMs - this.options.clock.monotonicMs()),
+        nowMs,
+        dice: this.options.dice(),
+      },
+    );
+    if (conclusion.event === 'restart' && row.multipartId !== undefined) {
+      await this.options.abandon(row, this.#cutOff.signal);
+      await this.options.table.forgetMultipart(row);
+      attempt.row = { ...row, multipartId: undefined };
+    }
+    await this.options.table.conclude(attempt.row, conclusion, error);
+    const fields = { id: row.id, key: row.objectKey, code: error.code, reason: error.message, attempt: row.attempt };
+    if (conclusion.event === 'fail') this.options.log.error(fields, 'file cannot be delivered');
+    else if (conclusion.event === 'supersede') this.options.log.info(fields, 'file changed, its new version follows');
+    else if (conclusion.event !== 'release' && error.recovery !== 'await-account')
+      this.options.log.warn(fields, 'attempt failed, another follows');
+    if (conclusion.event === 'supersede') {
+      if (row.multipartId !== undefined && (await this.options.abandon(row, this.#cutOff.signal)))
+        await this.options.table.forgetOrphan(row.id);
+      this.options.onSuperseded();
+    }
+  }
+
+  async #isLinkUp(error: TransferError): Promise<boolean> {
+    try {
+      return (await this.options.link.verify(error.code === 'CREDENTIALS_UNREACHABLE' ? 'credentials' : 's3')) === 'up';
+    } catch (stopped) {
+      if (hasCode(stopped, 'STOPPING')) return false;
+      throw stopped;
+    }
+  }
+
+  async #release(row: Upload): Promise<void> {
+    await this.options.table.conclude(
+      row,
+      { event: 'release' },
+      new TransferError('NOT_STARTED', 'taken, and put back before anything was sent'),
+    );
+  }
+}
+
+const SLASH = Buffer.from('/');
+const IDLE_MS = 3_600_000;
