@@ -1,4 +1,6 @@
 // Three suites share one configuration: `npm test` runs unit and integration tests, the others are asked for by name.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+
 const suite = process.env.SUITE ?? 'default';
 const SUITES = {
   default: ['<rootDir>/test/**/*.test.ts'],

@@ -11,7 +11,7 @@ import { certificateId } from './config/load-config';
 import type { Config, OutboxConfig } from './config/schema';
 import { answerControl } from './control/answer-control';
 import { ControlServer } from './control/control-server';
-import { type StatusDocument, socketPath } from './control/protocol';
+import { type StatusDocument, socketPath, type UploadDetails, type UploadSummary } from './control/protocol';
 import { Ledger } from './custody/ledger';
 import { asTransferError, hasCode, UsageError } from './domain/errors';
 import { KeyTemplate, type ThingFields } from './domain/key-template';
@@ -92,11 +92,7 @@ export class Component {
     this.#ledger = Ledger.open({ dir: config.state.dir, migrations: UPLOAD_MIGRATIONS, nativeBinding, clock, log });
     this.#table = new UploadTable(this.#ledger, () => clock.nowMs());
     this.#parts = new PartTable(this.#ledger);
-    this.#control = new ControlServer(
-      socketPath(config.state.dir),
-      (request) => answerControl(request, this.#controlSources()),
-      log,
-    );
+    this.#control = new ControlServer(socketPath(config.state.dir), (request) => answerControl(request, this), log);
   }
 
   /** @param onBroken a part of us threw what nobody foresaw: the process should end, and be started again */
@@ -170,16 +166,14 @@ export class Component {
     };
   }
 
-  #controlSources() {
-    return {
-      status: () => this.status(),
-      list: (state: string | undefined, before: number, limit: number) =>
-        this.#table.list(state as UploadState | undefined, before, limit).map(summarizeUpload),
-      find: (id: number) => {
-        const upload = this.#table.find(id);
-        return upload && describeUpload(upload, this.#table.outboxPath(upload.outboxId), this.#parts.of(id));
-      },
-    };
+  /** Uploads in a state, newest first. */
+  list(state: UploadState | undefined, before = Number.MAX_SAFE_INTEGER, limit = 100): UploadSummary[] {
+    return this.#table.list(state, before, limit).map(summarizeUpload);
+  }
+
+  find(id: number): UploadDetails | undefined {
+    const upload = this.#table.find(id);
+    return upload && describeUpload(upload, this.#table.outboxPath(upload.outboxId), this.#parts.of(id));
   }
 
   #thingFields(): ThingFields {

@@ -5,11 +5,12 @@ import type { ControlRequest, StatusDocument, UploadDetails, UploadSummary } fro
 export interface ControlSources {
   status(): StatusDocument;
   /** Newest first. */
-  list(state: string | undefined, before: number, limit: number): UploadSummary[];
+  list(state: State | undefined, before: number, limit: number): UploadSummary[];
   find(id: number): UploadDetails | undefined;
 }
 
-const STATES = ['queued', 'uploading', 'failed', 'superseded', 'done'];
+const STATES = ['queued', 'uploading', 'failed', 'superseded', 'done'] as const;
+type State = (typeof STATES)[number];
 const MAX_LIMIT = 1_000;
 const DEFAULT_LIMIT = 100;
 
@@ -19,9 +20,10 @@ export function answerControl(request: ControlRequest, sources: ControlSources):
     case 'status':
       return sources.status();
     case 'ls': {
-      const { state, before = Number.MAX_SAFE_INTEGER, limit = DEFAULT_LIMIT } = request;
-      if (state !== undefined && !STATES.includes(state))
-        throw new UsageError(`no state "${state}"; there are ${STATES.join(', ')}`);
+      const { before = Number.MAX_SAFE_INTEGER, limit = DEFAULT_LIMIT } = request;
+      const state = STATES.find((name) => name === request.state);
+      if (request.state !== undefined && state === undefined)
+        throw new UsageError(`no state "${request.state}"; there are ${STATES.join(', ')}`);
       if (!Number.isSafeInteger(before) || !Number.isSafeInteger(limit) || limit < 1)
         throw new UsageError('a number is expected; see courier --help');
       return sources.list(state, before, Math.min(limit, MAX_LIMIT));

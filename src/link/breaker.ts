@@ -16,9 +16,11 @@ export interface BreakerOptions {
   readonly probe: RetryPolicy;
   readonly clock: Clock;
   readonly dice: () => number;
-  /** Told on each change of state. */
+  /** Told on each change of state, and hourly while open. */
   readonly onChange: (refusal: Refusal | undefined) => void;
 }
+
+const REMIND_MS = 3_600_000;
 
 /**
  * Keeps work away from a party that refuses it. While open, one piece of work is admitted per pause, as a probe; the
@@ -31,6 +33,7 @@ export class Breaker {
   #probes = 0;
   #probeAtMs = 0;
   #probing = false;
+  #toldAtMs = 0;
 
   constructor(private readonly options: BreakerOptions) {}
 
@@ -66,7 +69,7 @@ export class Breaker {
 
   /** @param subject number of the file that failed */
   fail(subject: number, code: string, message: string): void {
-    const { clock, threshold, provenThreshold, probe, dice, onChange } = this.options;
+    const { clock, threshold, provenThreshold, probe, dice } = this.options;
     this.#failed.add(subject);
     const wasProbe = this.#probing;
     this.#probing = false;
@@ -74,20 +77,25 @@ export class Breaker {
       if (this.#failed.size < (this.#proven ? provenThreshold : threshold)) return;
       this.#refusal = { code, message, sinceMs: clock.nowMs() };
       this.#probeAtMs = clock.monotonicMs() + probePauseMs(0, probe, dice());
-      onChange(this.#refusal);
+      this.#tell();
     } else if (wasProbe) {
       // Work that was under way when it opened also fails; only a probe's failure lengthens the pause.
       this.#probes += 1;
       this.#probeAtMs = clock.monotonicMs() + probePauseMs(this.#probes, probe, dice());
-      if (this.#refusal.code !== code || this.#refusal.message !== message) {
-        this.#refusal = { code, message, sinceMs: this.#refusal.sinceMs };
-        onChange(this.#refusal);
-      }
+      // Each file words it a little differently: said anew only when the reason is another, or hourly.
+      const tell = this.#refusal.code !== code || clock.monotonicMs() - this.#toldAtMs >= REMIND_MS;
+      this.#refusal = { code, message, sinceMs: this.#refusal.sinceMs };
+      if (tell) this.#tell();
     }
   }
 
   /** The work ended without a word from the party: the probe is still to be made. */
   withdraw(): void {
     this.#probing = false;
+  }
+
+  #tell(): void {
+    this.#toldAtMs = this.options.clock.monotonicMs();
+    this.options.onChange(this.#refusal);
   }
 }

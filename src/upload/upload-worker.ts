@@ -115,16 +115,11 @@ export class UploadWorker {
 
   #startAhead(): void {
     if (this.#stopping.signal.aborted) return;
-    while (
-      this.#ahead.length > 0 &&
-      this.#active.size < this.options.parallelFiles &&
-      this.options.link.status.state === 'up'
-    ) {
-      const row = this.#ahead[0]!;
+    while (this.#ahead.length > 0 && this.#active.size < this.options.parallelFiles) {
+      const row = this.#ahead.shift()!;
       const source = this.#sourceOf.get(row.outboxId)!;
-      this.#ahead.shift();
-      if (this.options.gate.admits(source.prefix) < 1) {
-        this.#track(this.#release(row)); // refused since it was taken: back in line, so that others may pass
+      if (this.options.link.status.state === 'down' || this.options.gate.admits(source.prefix) < 1) {
+        this.#track(this.#release(row)); // closed since it was taken: back in line, so that others may pass
         continue;
       }
       this.options.gate.enter(source.prefix);
@@ -248,7 +243,9 @@ export class UploadWorker {
         failures: row.failures,
         linkUp,
         accountProbeAtMs:
-          probeAtMs === undefined ? undefined : nowMs + Math.max(0, probeAtMs - this.options.clock.monotonicMs()),
+          probeAtMs === undefined
+            ? undefined
+            : nowMs + Math.max(0, Math.ceil(probeAtMs - this.options.clock.monotonicMs())),
         nowMs,
         dice: this.options.dice(),
       },

@@ -48,6 +48,9 @@ const CONTINUE_WAIT_MS = 3_000;
 /** An answer to a PUT is a few hundred bytes; of anything longer the head is enough. */
 const MAX_ANSWER_BYTES = 64 * 1024;
 
+/** How a kept connection fails that the far end had closed meanwhile. */
+const HUNG_UP: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
+
 /** One request and its answer over a kept connection. @throws NoAnswer, or what reading the body threw */
 export function exchange(options: ExchangeRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
@@ -70,7 +73,11 @@ export function exchange(options: ExchangeRequest): Promise<Answer> {
       reject(error);
     };
     request.on('error', (error: NodeJS.ErrnoException) =>
-      fail(new NoAnswer(error.code ?? error.message, request.reusedSocket, { cause: error })),
+      fail(
+        new NoAnswer(error.code ?? error.message, request.reusedSocket && HUNG_UP.has(error.code ?? ''), {
+          cause: error,
+        }),
+      ),
     );
     let answered = false;
     const unwanted = (): boolean => answered || request.destroyed;

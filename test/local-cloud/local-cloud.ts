@@ -1,0 +1,313 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Readable } from 'node:stream';
+import { CertificateAuthority, certificateIdOf, type PemPair } from '../support/certificates';
+import { Account, type CertificateStatus, type RoleAlias } from './account';
+import { CredentialsEndpoint } from './credentials-endpoint';
+import { FaultPlan } from './fault-plan';
+import type { PolicyDocument } from './policy';
+import { RequestLog, type RequestRecord } from './request-log';
+import type { S3Settings } from './s3/exchange';
+import { ObjectStore } from './s3/object-store';
+import type { ObjectRecord } from './s3/records';
+import { S3Endpoint } from './s3/s3-endpoint';
+import type { SessionCredentials } from './session-tokens';
+import { TlsListener } from './tls-listener';
+
+export interface LocalCloudOptions {
+  /** everything is kept here; the same folder again is the same account again */
+  dir: string;
+  /** 0 or absent: chosen by the system */
+  s3Port?: number;
+  credentialsPort?: number;
+  accountId?: string;
+  region?: string;
+  /** default true; bounded */
+  recordRequests?: boolean;
+}
+
+export interface LocalThing {
+  name: string;
+  certificateId: string;
+  certificateFile: string;
+  privateKeyFile: string;
+}
+
+export interface LocalUpload {
+  key: string;
+  uploadId: string;
+  parts: { partNumber: number; sizeBytes: number; etag: string }[];
+}
+
+const DEFAULT_ACCOUNT = '123456789012';
+const DEFAULT_REGION = 'eu-central-1';
+const DEFAULT_DURATION_SECONDS = 3600;
+/** `*.localhost` alone would do, but clients accept no wildcard directly below a top-level name. */
+const SERVER_HOSTS = ['localhost', 's3.localhost', '*.s3.localhost', '127.0.0.1'];
+
+/**
+ * The part of an AWS account that a courier sees, on loopback: S3 and the IoT credentials endpoint, as strict as the
+ * real ones. State is on disk below `dir` and survives a restart and SIGKILL. One process per folder.
+ */
+export class LocalCloud {
+  readonly faults = new FaultPlan();
+  /** may be changed while running */
+  readonly settings: S3Settings = { bodyIdleMs: 20_000, completeRepeatMs: 600_000 };
+  /** the server's clock runs so far ahead (negative: behind) of this machine's */
+  clockOffsetMs = 0;
+  private readonly log: RequestLog;
+  private readonly s3: TlsListener;
+  private readonly credentials: TlsListener;
+
+  private constructor(
+    private readonly dir: string,
+    private readonly account: Account,
+    private readonly store: ObjectStore,
+    private readonly deviceAuthority: CertificateAuthority,
+    tls: { key: string; cert: string },
+    options: LocalCloudOptions,
+  ) {
+    const now = (): number => Date.now() + this.clockOffsetMs;
+    this.log = new RequestLog(options.recordRequests ?? true);
+    const around = { account, store, now, settings: this.settings };
+    const s3 = new S3Endpoint(around, this.faults, this.log);
+    const credentials = new CredentialsEndpoint(account, this.faults, this.log, now);
+    this.s3 = new TlsListener(
+      tls,
+      { answer: (...exchange) => s3.answer(...exchange), onUnreadable: s3UnreadableAnswer },
+      options.s3Port ?? 0,
+    );
+    this.credentials = new TlsListener(
+      { ...tls, ca: deviceAuthority.pem.certificatePem, requestCert: true, rejectUnauthorized: false },
+      {
+        answer: (request, response) => credentials.answer(request, response),
+        // Without SNI the real endpoint does not know whose account is meant.
+        accepts: (socket) => /^(?:.+\.)?localhost$/.test((socket as { servername?: string | false }).servername || ''),
+      },
+      options.credentialsPort ?? 0,
+    );
+  }
+
+  static async start(options: LocalCloudOptions): Promise<LocalCloud> {
+    mkdirSync(options.dir, { recursive: true });
+    const account = Account.open(options.dir, {
+      accountId: options.accountId ?? DEFAULT_ACCOUNT,
+      region: options.region ?? DEFAULT_REGION,
+    });
+    const serverAuthority = await openAuthority(options.dir, 'ca', 'Local Cloud Root CA');
+    const deviceAuthority = await openAuthority(options.dir, 'device-ca', 'Local Cloud Device CA');
+    const server = await serverAuthority.issue({ commonName: 'localhost', hosts: SERVER_HOSTS });
+    const store = new ObjectStore(join(options.dir, 's3'));
+    await store.open();
+    const tls = { key: server.privateKeyPem, cert: server.certificatePem };
+    const cloud = new LocalCloud(options.dir, account, store, deviceAuthority, tls, options);
+    await cloud.goOnline();
+    return cloud;
+  }
+
+  get s3Endpoint(): string {
+    return `https://localhost:${this.s3.port}`;
+  }
+
+  /** host:port */
+  get credentialsEndpoint(): string {
+    return `localhost:${this.credentials.port}`;
+  }
+
+  get s3Port(): number {
+    return this.s3.port;
+  }
+
+  get credentialsPort(): number {
+    return this.credentials.port;
+  }
+
+  /** PEM of the CA that signed both servers */
+  get caFile(): string {
+    return join(this.dir, 'ca.pem');
+  }
+
+  get accountId(): string {
+    return this.account.accountId;
+  }
+
+  get region(): string {
+    return this.account.region;
+  }
+
+  /** Long-lived keys that may do everything. */
+  get admin(): { accessKeyId: string; secretAccessKey: string } {
+    return this.account.admin;
+  }
+
+  get requests(): RequestRecord[] {
+    return this.log.list();
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    return this.log.counters;
+  }
+
+  clearRequests(): void {
+    this.log.clear();
+  }
+
+  /** The next request, from now on, that is answered and fits. */
+  nextRequest(fits: (record: RequestRecord) => boolean = () => true): Promise<RequestRecord> {
+    return this.log.next(fits);
+  }
+
+  /** Idempotent; `policy` is a bucket policy of which the Deny statements count. */
+  createBucket(name: string, options: { region?: string; ownerId?: string; policy?: PolicyDocument } = {}): void {
+    this.account.putBucket(name, { region: this.region, ownerId: this.accountId, ...options });
+  }
+
+  createRoleAlias(alias: string, options: Omit<RoleAlias, 'durationSeconds'> & { durationSeconds?: number }): void {
+    this.account.putRoleAlias(alias, { durationSeconds: DEFAULT_DURATION_SECONDS, ...options });
+  }
+
+  /** A thing with one active certificate. Idempotent: a thing that is there keeps its certificate. */
+  async createThing(
+    name: string,
+    options: { thingType?: string; certificatePolicy?: PolicyDocument } = {},
+  ): Promise<LocalThing> {
+    const folder = join(this.dir, 'things', Buffer.from(name).toString('hex'));
+    const certificateFile = join(folder, 'certificate.pem');
+    const privateKeyFile = join(folder, 'private.key');
+    if (this.account.findThing(name) === undefined) {
+      mkdirSync(folder, { recursive: true });
+      const pair = await this.deviceAuthority.issue({ commonName: name });
+      writeFileSync(privateKeyFile, pair.privateKeyPem, { mode: 0o600 });
+      writeFileSync(certificateFile, pair.certificatePem);
+    }
+    const certificateId = certificateIdOf(readFileSync(certificateFile, 'utf8'));
+    this.registerCertificate(certificateId, options.certificatePolicy);
+    this.account.putThing(name, {
+      certificateIds: [certificateId],
+      ...(options.thingType === undefined ? {} : { thingType: options.thingType }),
+    });
+    return { name, certificateId, certificateFile, privateKeyFile };
+  }
+
+  /** A certificate of the device CA that is not registered (and may be expired). */
+  issueDeviceCertificate(options: { commonName: string; notAfter?: Date }): Promise<PemPair> {
+    return this.deviceAuthority.issue(options);
+  }
+
+  registerCertificate(certificateId: string, policy: PolicyDocument = assumeAnyAlias()): void {
+    this.account.putCertificate(certificateId, { status: 'ACTIVE', policy });
+  }
+
+  setCertificateStatus(certificateId: string, status: CertificateStatus): void {
+    const certificate = this.account.findCertificate(certificateId);
+    if (certificate === undefined) throw new Error(`no certificate ${certificateId}`);
+    this.account.putCertificate(certificateId, { ...certificate, status });
+  }
+
+  revoke(certificateId: string): void {
+    this.setCertificateStatus(certificateId, 'REVOKED');
+  }
+
+  /** Session credentials as sts:AssumeRole gives them: a role's policy, narrowed by a session policy. */
+  issueCredentials(options: {
+    policy: PolicyDocument;
+    sessionPolicy?: PolicyDocument;
+    variables?: Record<string, string>;
+    durationSeconds?: number;
+  }): SessionCredentials {
+    const durationMs = (options.durationSeconds ?? DEFAULT_DURATION_SECONDS) * 1000;
+    return this.account.issueForPolicies({
+      policy: options.policy,
+      ...(options.sessionPolicy === undefined ? {} : { sessionPolicy: options.sessionPolicy }),
+      variables: options.variables ?? {},
+      expiresAtMs: Date.now() + this.clockOffsetMs + durationMs,
+    });
+  }
+
+  /** All tokens issued so far count as expired. */
+  expireTokens(): void {
+    this.account.expireTokens();
+  }
+
+  /** Connections are cut, new ones refused, until `goOnline`. */
+  async goOffline(): Promise<void> {
+    await Promise.all([this.s3.close(), this.credentials.close()]);
+  }
+
+  async goOnline(): Promise<void> {
+    await Promise.all([this.s3.open(), this.credentials.open()]);
+  }
+
+  /** In S3's order. */
+  objects(bucket: string): ObjectRecord[] {
+    const { keys, objects } = this.store.contentsOf(bucket);
+    const found: ObjectRecord[] = [];
+    for (let at = 0, key = keys.at(0); key !== undefined; at++, key = keys.at(at)) found.push(objects.get(key)!);
+    return found;
+  }
+
+  findObject(bucket: string, key: string): ObjectRecord | undefined {
+    return this.store.findObject(bucket, key);
+  }
+
+  readObject(bucket: string, key: string): Readable {
+    const object = this.store.findObject(bucket, key);
+    if (object === undefined) throw new Error(`no object ${bucket}/${key}`);
+    return this.store.blobs.read(object.slices);
+  }
+
+  /** hex */
+  async sha256(bucket: string, key: string): Promise<string> {
+    const hash = createHash('sha256');
+    for await (const chunk of this.readObject(bucket, key) as AsyncIterable<Buffer>) hash.update(chunk);
+    return hash.digest('hex');
+  }
+
+  multipartUploads(bucket: string): LocalUpload[] {
+    return this.store.listUploads(bucket).map(({ upload, parts }) => ({
+      key: upload.key,
+      uploadId: upload.uploadId,
+      parts: [...parts.values()]
+        .sort((a, b) => a.partNumber - b.partNumber)
+        .map(({ partNumber, sizeBytes, etag }) => ({ partNumber, sizeBytes, etag })),
+    }));
+  }
+
+  async stop(): Promise<void> {
+    this.faults.clear();
+    await this.goOffline();
+    this.store.close();
+  }
+}
+
+function assumeAnyAlias(): PolicyDocument {
+  return {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: 'iot:AssumeRoleWithCertificate', Resource: '*' }],
+  };
+}
+
+async function openAuthority(dir: string, name: string, commonName: string): Promise<CertificateAuthority> {
+  const certificateFile = join(dir, `${name}.pem`);
+  const keyFile = join(dir, `${name}.key`);
+  if (existsSync(certificateFile)) {
+    return CertificateAuthority.load({
+      certificatePem: readFileSync(certificateFile, 'utf8'),
+      privateKeyPem: readFileSync(keyFile, 'utf8'),
+    });
+  }
+  const authority = await CertificateAuthority.create(commonName);
+  writeFileSync(keyFile, authority.pem.privateKeyPem, { mode: 0o600 });
+  writeFileSync(certificateFile, authority.pem.certificatePem);
+  return authority;
+}
+
+/** The client closed its side inside the body: S3 still answers. */
+function s3UnreadableAnswer(error: NodeJS.ErrnoException): string | undefined {
+  if (error.code === 'ECONNRESET') return undefined;
+  const [status, code] =
+    error.code === 'HPE_INVALID_EOF_STATE' ? ['400 Bad Request', 'IncompleteBody'] : ['400 Bad Request', 'BadRequest'];
+  const body = `<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>${code}</Code><Message>The request could not be read to its end.</Message></Error>`;
+  return `HTTP/1.1 ${status}\r\ncontent-type: application/xml\r\nconnection: close\r\ncontent-length: ${body.length}\r\n\r\n${body}`;
+}

@@ -1,0 +1,90 @@
+import type { ArmedFault, Fault } from './fault-plan';
+import type { LocalCloud } from './local-cloud';
+
+type Command = (...args: never[]) => unknown;
+
+/** What a parent process may ask of a cloud in a child. Arguments and answers are those of LocalCloud, as JSON. */
+export class RemoteCommands {
+  private readonly faults: ArmedFault[] = [];
+  private readonly commands: Record<string, Command>;
+
+  constructor(cloud: LocalCloud) {
+    this.commands = {
+      createBucket: cloud.createBucket.bind(cloud),
+      createRoleAlias: cloud.createRoleAlias.bind(cloud),
+      createThing: cloud.createThing.bind(cloud),
+      revoke: cloud.revoke.bind(cloud),
+      setCertificateStatus: cloud.setCertificateStatus.bind(cloud),
+      issueCredentials: cloud.issueCredentials.bind(cloud),
+      expireTokens: cloud.expireTokens.bind(cloud),
+      goOffline: cloud.goOffline.bind(cloud),
+      goOnline: cloud.goOnline.bind(cloud),
+      setClockOffsetMs: (offsetMs: number) => {
+        cloud.clockOffsetMs = offsetMs;
+      },
+      set: (settings: Partial<LocalCloud['settings']>) => Object.assign(cloud.settings, settings),
+      objects: (bucket: string) => cloud.objects(bucket).map(({ key, sizeBytes, etag }) => ({ key, sizeBytes, etag })),
+      sha256: cloud.sha256.bind(cloud),
+      multipartUploads: cloud.multipartUploads.bind(cloud),
+      requests: () => cloud.requests,
+      counters: () => cloud.counters,
+      clearRequests: cloud.clearRequests.bind(cloud),
+      /** gives the number for the commands below; `keyPattern` is a regular expression, `count` may be "Infinity" */
+      addFault: (fault: RemoteFault) => this.faults.push(cloud.faults.add(localFault(fault))) - 1,
+      removeFault: (number: number) => this.getFault(number).remove(),
+      releaseFault: (number: number) => this.getFault(number).release(),
+      faultHits: (number: number) => this.getFault(number).hits,
+      waitForFaultHits: (number: number, count: number) => this.getFault(number).waitForHits(count),
+      clearFaults: () => cloud.faults.clear(),
+    };
+  }
+
+  /** One line in, one line out; never rejects. */
+  async run(line: string): Promise<string> {
+    let id: unknown;
+    try {
+      const wanted = JSON.parse(line) as { id?: unknown; do: string; args?: never[] };
+      id = wanted.id;
+      const command = Object.hasOwn(this.commands, wanted.do) ? this.commands[wanted.do] : undefined;
+      if (command === undefined) throw new Error(`no command ${wanted.do}`);
+      return JSON.stringify({ id, ok: true, value: await command(...(wanted.args ?? [])) });
+    } catch (error) {
+      return JSON.stringify({ id, ok: false, error: error instanceof Error ? error.message : String(error) });
+    }
+  }
+
+  private getFault(number: number): ArmedFault {
+    const fault = this.faults[number];
+    if (fault === undefined) throw new Error(`no fault ${number}`);
+    return fault;
+  }
+}
+
+interface RemoteFault extends Omit<Fault, 'key' | 'count' | 'random'> {
+  key?: string;
+  keyPattern?: string;
+  count?: number | string;
+  /** of the chance in `probability` */
+  seed?: number;
+}
+
+function localFault({ keyPattern, key, count, seed, ...fault }: RemoteFault): Fault {
+  const wanted = keyPattern === undefined ? key : new RegExp(keyPattern);
+  return {
+    ...fault,
+    ...(wanted === undefined ? {} : { key: wanted }),
+    ...(count === undefined ? {} : { count: Number(count) }),
+    ...(seed === undefined ? {} : { random: seededRandom(seed) }),
+  };
+}
+
+/** mulberry32 */
+export function seededRandom(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+}
