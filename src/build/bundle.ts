@@ -1,5 +1,5 @@
-import { chmodSync, copyFileSync, mkdirSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const root = resolve(__dirname, '../..');
@@ -7,11 +7,12 @@ const dist = join(root, 'dist');
 
 /** The device's bundles: one file each, with the one native part beside them, named by the Node it was built for. */
 async function bundle(): Promise<void> {
-  rmSync(dist, { recursive: true, force: true });
-  mkdirSync(dist);
+  mkdirSync(dist, { recursive: true });
+  // Made aside and renamed: a daemon or a test that starts meanwhile finds the old file or the new one, never half of it.
+  const aside = mkdtempSync(join(dist, '.new-'));
   const result = await build({
     entryPoints: { main: join(root, 'src/main.ts'), courier: join(root, 'src/cli/main.ts') },
-    outdir: dist,
+    outdir: aside,
     bundle: true,
     platform: 'node',
     target: 'node20',
@@ -24,13 +25,15 @@ async function bundle(): Promise<void> {
     metafile: true,
     logLevel: 'warning',
   });
-  chmodSync(join(dist, 'courier.js'), 0o755);
+  chmodSync(join(aside, 'courier.js'), 0o755);
   copyFileSync(
     join(root, 'node_modules/better-sqlite3/build/Release/better_sqlite3.node'),
-    join(dist, `better_sqlite3-${process.versions.modules}.node`),
+    join(aside, `better_sqlite3-${process.versions.modules}.node`),
   );
+  for (const name of readdirSync(aside)) renameSync(join(aside, name), join(dist, name));
+  rmSync(aside, { recursive: true });
   for (const [file, { bytes }] of Object.entries(result.metafile.outputs)) {
-    process.stdout.write(`${file}  ${Math.round(bytes / 1024)} KiB\n`);
+    process.stdout.write(`dist/${basename(file)}  ${Math.round(bytes / 1024)} KiB\n`);
   }
 }
 
