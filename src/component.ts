@@ -162,6 +162,7 @@ export class Component {
       clockOffsetSeconds: Math.round(this.#serverClock.offsetMs / 1000),
       outboxes: this.#scanners.map((scanner) => scanner.status),
       refusals: this.#gate?.status() ?? [],
+      retrying: this.#table.retrying(),
       warnings: this.#credentials?.warnings ?? [],
     };
   }
@@ -300,9 +301,6 @@ export class Component {
       clock,
       dice,
       log,
-      onSuperseded: () => {
-        for (const scanner of this.#scanners) scanner.wake();
-      },
       sources: outboxes.map(
         ({ config, id, template }): UploadSource => ({
           outboxId: id,

@@ -27,6 +27,11 @@ export function presentStatus(status: StatusDocument): string {
   for (const { scope, message, nextProbeInSeconds } of status.refusals) {
     lines.push(`REFUSED   ${scope}: ${message} (tried again in ${formatSeconds(nextProbeInSeconds)}; nothing is lost)`);
   }
+  const { files, worst } = status.retrying;
+  if (worst !== undefined)
+    lines.push(
+      `RETRYING  ${files} ${files === 1 ? 'file' : 'files'}; ${worst.path} failed ${worst.failures} times: ${worst.message}`,
+    );
   for (const problem of [...status.outboxes.flatMap(({ problems }) => problems), ...status.warnings])
     lines.push(`LOOK      ${problem}`);
   if (uploads.failed > 0) lines.push('LOOK      courier ls --state failed tells which files failed and why');

@@ -60,6 +60,8 @@ export interface StatusDocument {
     readonly sinceMs: number;
     readonly nextProbeInSeconds: number;
   }[];
+  /** Files waiting for another attempt after failures of their own, and the one that has failed most. */
+  readonly retrying: { readonly files: number; readonly worst: UploadSummary | undefined };
   /** Sentences for a person, each ending with the next step. */
   readonly warnings: readonly string[];
 }

@@ -11,12 +11,13 @@ export interface KnownUpload {
  * What a file that lies in the outbox asks for:
  * - `leave`: this version is queued, under way, delivered, or failed for good
  * - `enqueue`: a version nobody has yet
- * - `replace`: the same, and the queued one before it no longer exists on disk
+ * - `settle`: the same, of a file that was seen in another version before: it may be in the middle of being written,
+ *   and is enqueued when the next look finds it unchanged
  */
-export function decideEnqueue(known: KnownUpload | undefined, found: Fingerprint): 'leave' | 'enqueue' | 'replace' {
-  if (known === undefined || known.state === 'superseded') return 'enqueue';
+export function decideEnqueue(known: KnownUpload | undefined, found: Fingerprint): 'leave' | 'enqueue' | 'settle' {
+  if (known === undefined) return 'enqueue';
   // Under way, its worker notices the change by itself; the next look then finds it superseded, or done.
   if (known.state === 'uploading') return 'leave';
-  if (compareFingerprints(known.fingerprint, found) !== 'changed') return 'leave';
-  return known.state === 'queued' ? 'replace' : 'enqueue';
+  if (compareFingerprints(known.fingerprint, found) === 'changed') return 'settle';
+  return known.state === 'superseded' ? 'enqueue' : 'leave';
 }

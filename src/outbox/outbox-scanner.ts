@@ -38,6 +38,9 @@ const LOOKS_AT_A_TIME = 128;
 /** Looks through an outbox and queues what is new. The look alone decides; there is nothing to miss between two of them. */
 export class OutboxScanner {
   #status: OutboxStatus;
+  /** Files found in another version than the one known, by this look and by the one before: path → content. */
+  #changing = new Map<string, string>();
+  #changedBefore = new Map<string, string>();
   #stopping = new AbortController();
   #wake = new AbortController();
   #finished: Promise<void> = Promise.resolve();
@@ -88,6 +91,8 @@ export class OutboxScanner {
 
   async #scan(): Promise<void> {
     const problems: string[] = [];
+    this.#changedBefore = this.#changing;
+    this.#changing = new Map();
     let batch: QueuedFile[] = [];
     let files = 0;
     let looks = 0;
@@ -119,12 +124,17 @@ export class OutboxScanner {
     const known = this.queue.findLatest(path);
     const decision = decideEnqueue(known, fingerprint);
     if (decision === 'leave') return undefined;
+    if (decision === 'settle') {
+      const name = path.toString('latin1'); // one character per byte
+      this.#changing.set(name, fingerprint.content);
+      if (this.#changedBefore.get(name) !== fingerprint.content) return undefined;
+    }
     return {
       path,
       sizeBytes: Number(stats.size),
       mtimeMs: Number(stats.mtimeNs / 1_000_000n),
       fingerprint,
-      replaces: decision === 'replace' ? known?.id : undefined,
+      replaces: known?.state === 'queued' ? known.id : undefined,
     };
   }
 

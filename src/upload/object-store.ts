@@ -56,7 +56,7 @@ export interface ObjectStore {
   uploadPart(upload: Multipart, part: Part, body: Body, signal: AbortSignal): Promise<string>;
   /** All pages. @throws TransferError MULTIPART_GONE, ACCESS_DENIED (needs s3:ListMultipartUploadParts) */
   listParts(upload: Multipart, signal: AbortSignal): Promise<ListedPart[]>;
-  /** @throws TransferError MULTIPART_GONE, PRECONDITION_FAILED, CONFLICT, S3_DAMAGED_IN_TRANSIT (a checksum differs) */
+  /** @throws TransferError MULTIPART_GONE, PRECONDITION_FAILED, CONFLICT, MULTIPART_UNUSABLE (parts, size or checksum differ) */
   completeMultipart(
     upload: Multipart,
     parts: readonly SentPart[],

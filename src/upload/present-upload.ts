@@ -6,6 +6,8 @@ import type { Upload } from './upload-row';
 
 const iso = (ms: number | undefined): string | undefined => (ms === undefined ? undefined : new Date(ms).toISOString());
 
+export type UploadSummary = ReturnType<typeof summarizeUpload>;
+
 /** A row as a person sees it in a list. */
 export function summarizeUpload(upload: Upload) {
   return {

@@ -15,7 +15,7 @@ export async function sendFile(
   singlePutMaxBytes: number,
   signal: AbortSignal,
 ): Promise<Delivery> {
-  const source = await SourceFile.open(attempt.file);
+  const source = await SourceFile.open(attempt.file, attempt.row.sizeBytes);
   try {
     await assertSameVersion(attempt, source, table, multipart, signal);
     // An upload begun in parts ends in parts, whatever the settings are by now.

@@ -1,64 +1,63 @@
-import { constants } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
 import { TransferError } from '../domain/errors';
 import { compareFingerprints, type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { printableName } from '../domain/printable-name';
-
-/** Symlinks are not followed, and a FIFO put in a file's place must not hang the open. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+import { type OpenFile, openFile } from './open-file';
 
 /** The file being sent, held open: what is read is one inode, whatever happens to its name. */
 export class SourceFile {
   private constructor(
-    private readonly handle: FileHandle,
+    private readonly file: OpenFile,
     readonly fingerprint: Fingerprint,
     readonly sizeBytes: number,
     private readonly name: string,
   ) {}
 
   /** @throws TransferError SOURCE_MISSING, SOURCE_UNREADABLE, SOURCE_CHANGED (no longer a regular file) */
-  static async open(file: Buffer): Promise<SourceFile> {
+  static async open(file: Buffer, expectedBytes: number): Promise<SourceFile> {
     const name = printableName(file);
-    let handle: FileHandle;
+    let opened: OpenFile;
     try {
-      handle = await open(file, OPEN_FLAGS);
+      opened = await openFile(file, expectedBytes);
     } catch (cause) {
       throw explainOpen(cause as NodeJS.ErrnoException, name);
     }
     try {
-      const stats = await handle.stat({ bigint: true });
+      const stats = await opened.stat();
       if (!stats.isFile()) throw new TransferError('SOURCE_CHANGED', `${name} is no longer a regular file`);
-      return new SourceFile(handle, fingerprintOf(stats), Number(stats.size), name);
+      return new SourceFile(opened, fingerprintOf(stats), Number(stats.size), name);
     } catch (error) {
-      await handle.close();
+      await opened.close();
       throw error;
     }
   }
 
   /** Fills the buffer. @throws TransferError SOURCE_CHANGED when the file ends before it is full, SOURCE_UNREADABLE */
   async read(buffer: Buffer, offset: number): Promise<void> {
-    let filled = 0;
-    while (filled < buffer.length) {
-      const { bytesRead } = await this.handle
-        .read(buffer, filled, buffer.length - filled, offset + filled)
-        .catch((cause: unknown) => {
-          throw explainRead(cause as NodeJS.ErrnoException, this.name);
-        });
-      if (bytesRead === 0) throw new TransferError('SOURCE_CHANGED', `${this.name} became shorter while it was sent`);
-      filled += bytesRead;
+    for (let filled = 0; filled < buffer.length; ) {
+      const bytes = await this.#readSome(buffer, filled, offset + filled);
+      if (bytes === 0) throw new TransferError('SOURCE_CHANGED', `${this.name} became shorter while it was sent`);
+      filled += bytes;
     }
   }
 
   /** What was read counts only if the file has not been written meanwhile. @throws TransferError SOURCE_CHANGED */
   async assertUnchanged(): Promise<void> {
-    const now = fingerprintOf(await this.handle.stat({ bigint: true }));
+    const now = fingerprintOf(await this.file.stat());
     if (compareFingerprints(this.fingerprint, now) === 'changed') {
       throw new TransferError('SOURCE_CHANGED', `${this.name} was written while it was sent`);
     }
   }
 
+  async #readSome(buffer: Buffer, filled: number, position: number): Promise<number> {
+    try {
+      return await this.file.read(buffer, filled, position);
+    } catch (cause) {
+      throw explainRead(cause as NodeJS.ErrnoException, this.name);
+    }
+  }
+
   async close(): Promise<void> {
-    await this.handle.close();
+    await this.file.close();
   }
 }
 

@@ -2,6 +2,7 @@ import type { Ledger } from '../custody/ledger';
 import { Statements } from '../custody/statements';
 import type { TransferError } from '../domain/errors';
 import type { Fingerprint } from '../domain/fingerprint';
+import { summarizeUpload, type UploadSummary } from './present-upload';
 import { type Conclusion, TRANSITIONS, type UploadState } from './transitions';
 import { type Upload, type UploadRecord, uploadOf } from './upload-row';
 
@@ -87,8 +88,12 @@ export class UploadTable {
     );
   }
 
-  findLatest(outboxId: number, path: Buffer): Upload | undefined {
-    return this.#find('SELECT * FROM upload WHERE outbox_id = ? AND path = ? ORDER BY id DESC LIMIT 1', outboxId, path);
+  /** The latest version of a path. Asked for every file of every look, so no more than the answer needs. */
+  findLatest(outboxId: number, path: Buffer): Pick<Upload, 'id' | 'state' | 'fingerprint'> | undefined {
+    const row = this.#sql
+      .prepare('SELECT id, state, content, place FROM upload WHERE outbox_id = ? AND path = ? ORDER BY id DESC LIMIT 1')
+      .get(outboxId, path) as Pick<UploadRecord, 'id' | 'state' | 'content' | 'place'> | undefined;
+    return row && { id: row.id, state: row.state, fingerprint: { content: row.content, place: row.place } };
   }
 
   find(id: number): Upload | undefined {
@@ -146,6 +151,14 @@ export class UploadTable {
       .prepare("SELECT MIN(run_at_ms) AS at FROM upload WHERE state = 'queued' AND run_at_ms > 0")
       .get() as { at: number | null };
     return row.at ?? undefined;
+  }
+
+  /** Files that wait for another attempt after failures of their own, and the one that has failed most. */
+  retrying(): { files: number; worst: UploadSummary | undefined } {
+    const where = "WHERE state = 'queued' AND run_at_ms > 0 AND failures > 0";
+    const { files } = this.#sql.prepare(`SELECT COUNT(*) AS files FROM upload ${where}`).get() as { files: number };
+    const worst = files === 0 ? undefined : this.#find(`SELECT * FROM upload ${where} ORDER BY failures DESC LIMIT 1`);
+    return { files, worst: worst && summarizeUpload(worst) };
   }
 
   /** Before a call whose lost answer could be mistaken later. */

@@ -30,8 +30,6 @@ export interface WorkerOptions {
   readonly clock: Clock;
   readonly dice: () => number;
   readonly log: Log;
-  /** A file turned out to be another version: worth a look into the outbox. */
-  readonly onSuperseded: () => void;
   readonly sources: readonly UploadSource[];
   readonly parallelFiles: number;
   readonly retryMaxMs: number;
@@ -261,10 +259,9 @@ export class UploadWorker {
     else if (conclusion.event === 'supersede') this.options.log.info(fields, 'file changed, its new version follows');
     else if (conclusion.event !== 'release' && error.recovery !== 'await-account')
       this.options.log.warn(fields, 'attempt failed, another follows');
-    if (conclusion.event === 'supersede') {
-      if (row.multipartId !== undefined && (await this.options.abandon(row, this.#cutOff.signal)))
-        await this.options.table.forgetOrphan(row.id);
-      this.options.onSuperseded();
+    const ended = conclusion.event === 'supersede' || conclusion.event === 'fail';
+    if (ended && row.multipartId !== undefined && (await this.options.abandon(row, this.#cutOff.signal))) {
+      await this.options.table.forgetOrphan(row.id);
     }
   }
 

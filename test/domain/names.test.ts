@@ -10,8 +10,25 @@ describe('a name on disk', () => {
     ['%83e%83X%83g', Buffer.from([0x83, 0x65, 0x83, 0x58, 0x83, 0x67])],
     ['é%FFé', Buffer.concat([Buffer.from('é'), Buffer.from([0xff]), Buffer.from('é')])],
     ['100%', Buffer.from('100%')],
+    ['100%20off %41', Buffer.from('100%20off %41')],
+    ['a%250Ab', Buffer.from('a%0Ab')],
+    ['a%25250Ab', Buffer.from('a%250Ab')],
+    ['caf%25E9', Buffer.from('caf%E9')],
+    ['caf%E9', Buffer.from([0x63, 0x61, 0x66, 0xe9])],
+    ['%25E9%E9%25FF', Buffer.concat([Buffer.from('%E9'), Buffer.from([0xe9]), Buffer.from('%FF')])],
   ])('is shown as %s', (text, bytes) => {
     expect(printableName(bytes)).toBe(text);
+  });
+
+  it("is no other name's too", () => {
+    const byte = fc.constantFrom(0x25, 0x30, 0x32, 0x35, 0x41, 0x45, 0x0a, 0x39, 0xe9, 0xc3, 0xa9);
+    const name = fc.array(byte, { maxLength: 8 }).map((bytes) => Buffer.from(bytes));
+    fc.assert(
+      fc.property(name, name, (a, b) => {
+        expect(printableName(a) === printableName(b)).toBe(a.equals(b));
+      }),
+      { numRuns: 20_000 },
+    );
   });
 
   it('is always printable UTF-8, whatever its bytes', () => {

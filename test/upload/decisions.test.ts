@@ -97,14 +97,15 @@ describe('a file found in the outbox', () => {
   it.each([
     { row: undefined, found: known, decision: 'enqueue' },
     { row: 'queued', found: known, decision: 'leave' },
-    { row: 'queued', found: other, decision: 'replace' },
+    { row: 'queued', found: other, decision: 'settle' },
     { row: 'uploading', found: other, decision: 'leave' },
     { row: 'done', found: known, decision: 'leave' },
     { row: 'done', found: { content: '5:1', place: 'q' }, decision: 'leave' },
-    { row: 'done', found: other, decision: 'enqueue' },
+    { row: 'done', found: other, decision: 'settle' },
     { row: 'failed', found: known, decision: 'leave' },
-    { row: 'failed', found: other, decision: 'enqueue' },
+    { row: 'failed', found: other, decision: 'settle' },
     { row: 'superseded', found: known, decision: 'enqueue' },
+    { row: 'superseded', found: other, decision: 'settle' },
   ] as const)('with a row $row: $decision', ({ row, found, decision }) => {
     expect(decideEnqueue(row === undefined ? undefined : { id: 1, state: row, fingerprint: known }, found)).toBe(
       decision,

@@ -90,9 +90,8 @@ export class S3ObjectStore implements ObjectStore {
   async listParts({ key, id }: Multipart, signal: AbortSignal): Promise<ListedPart[]> {
     const parts: ListedPart[] = [];
     for (let marker: string | undefined, more = true; more; ) {
-      const page = await this.#connection.call(
-        this.#asking('s3:ListMultipartUploadParts', key),
-        (client, { ListPartsCommand }) =>
+      const page = await this.#connection
+        .call(this.#asking('s3:ListMultipartUploadParts', key), (client, { ListPartsCommand }) =>
           client.send(
             new ListPartsCommand({
               Bucket: this.#connection.bucket,
@@ -103,7 +102,12 @@ export class S3ObjectStore implements ObjectStore {
             }),
             { abortSignal: signal },
           ),
-      );
+        )
+        .catch((error: unknown) => {
+          throw hasCode(error, 'OBJECT_MISSING')
+            ? new TransferError('MULTIPART_GONE', error.message, { cause: error })
+            : error; // some stores say NoSuchKey
+        });
       for (const { PartNumber, Size, ETag, ChecksumCRC32 } of page.Parts ?? []) {
         if (PartNumber === undefined || ETag === undefined) continue;
         parts.push({ number: PartNumber, size: Size ?? 0, etag: ETag, crc32: findCrc32(ChecksumCRC32) });
@@ -219,7 +223,8 @@ function assertKept(answer: Answer, body: Body, key: string): void {
 /** A list of parts that S3 will never accept is no reason to send it for ever: anew. */
 function asUnusable(error: unknown, key: string): unknown {
   const name = (error as { cause?: { name?: string } }).cause?.name ?? '';
-  const refused = ['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'BadDigest'].includes(name);
+  // InvalidRequest: the size of the whole differs (MpuObjectSize).
+  const refused = ['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'BadDigest', 'InvalidRequest'].includes(name);
   return refused || hasCode(error, 'S3_DAMAGED_IN_TRANSIT')
     ? new TransferError(
         'MULTIPART_UNUSABLE',

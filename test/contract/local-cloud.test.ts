@@ -1,0 +1,8 @@
+import { localCloud } from '../engines/local-cloud-engine';
+import { describeEngine } from './describe-engine';
+import { describeObjectStore } from './object-store-contract';
+import { describeAccess } from './s3-access-contract';
+import { describeS3 } from './s3-contract';
+import { describeStoreAccess } from './store-access-contract';
+
+describeEngine(localCloud, [describeS3, describeAccess, describeObjectStore, describeStoreAccess]);

@@ -1,0 +1,92 @@
+import { readFileSync } from 'node:fs';
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import type { CredentialsSource, SessionCredentials } from '../../src/aws/credentials/session-credentials';
+import { S3Connection } from '../../src/aws/s3/s3-connection';
+import { S3ObjectStore, type S3ObjectStoreOptions } from '../../src/aws/s3/s3-object-store';
+import type { ObjectStore } from '../../src/upload/object-store';
+import type { Engine, TemporaryKeys } from '../engines/engine';
+
+export interface StoreOptions extends Partial<Omit<S3ObjectStoreOptions, 'connection'>> {
+  readonly bucket: string;
+  readonly endpoint?: string;
+  /** Trust the system's authorities, of which the engine's is none. */
+  readonly systemTrust?: boolean;
+  /** Asked again after S3 has called the keys before expired. */
+  readonly renew?: () => Promise<TemporaryKeys>;
+  /** So far from the time of day does this device believe it is. Milliseconds. */
+  readonly clockErrorMs?: number;
+}
+
+/** The store under contract, at one engine, with the keys of one role. `close` ends its connections. */
+export function makeStore(
+  engine: Engine,
+  keys: TemporaryKeys,
+  options: StoreOptions,
+): { store: ObjectStore; close: () => void } {
+  const {
+    bucket,
+    endpoint = engine.endpoint,
+    renew = async () => keys,
+    clockErrorMs = 0,
+    systemTrust,
+    ...settings
+  } = options;
+  const ca = engine.caFile === undefined || systemTrust === true ? {} : { ca: readFileSync(engine.caFile) };
+  const nowMs = () => Date.now() + clockErrorMs;
+  let offsetMs = 0;
+  const connection = new S3Connection({
+    bucket,
+    region: engine.region,
+    endpoint,
+    pathStyle: engine.pathStyle,
+    dualStack: false,
+    fips: false,
+    stallMs: 10_000,
+    credentials: new RenewedKeys(keys, renew),
+    agent: endpoint.startsWith('http:')
+      ? new HttpAgent({ keepAlive: true })
+      : new HttpsAgent({ keepAlive: true, ...ca }),
+    clockOffsetMs: () => offsetMs,
+    onServerDate: (date) => {
+      const serverMs = Date.parse(date ?? '');
+      if (Math.abs(serverMs - nowMs()) > 60_000) offsetMs = serverMs - nowMs();
+    },
+    onRegion: () => {},
+    nowMs,
+  });
+  const store = new S3ObjectStore({
+    connection,
+    integrity: 'crc32',
+    payload: 'unsigned',
+    expectedBucketOwner: undefined,
+    storageClass: undefined,
+    kmsKeyId: undefined,
+    tags: {},
+    ...settings,
+  });
+  return { store, close: () => connection.close() };
+}
+
+class RenewedKeys implements CredentialsSource {
+  constructor(
+    private keys: TemporaryKeys,
+    private readonly renew: () => Promise<TemporaryKeys>,
+  ) {}
+
+  private stale = false;
+
+  async get(): Promise<SessionCredentials> {
+    if (this.stale) this.keys = await this.renew();
+    this.stale = false;
+    return this.keys;
+  }
+
+  invalidate(used: SessionCredentials): void {
+    if (used.sessionToken === this.keys.sessionToken) this.stale = true;
+  }
+
+  isExpired(): boolean {
+    return this.keys.expiration.getTime() <= Date.now();
+  }
+}

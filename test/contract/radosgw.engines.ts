@@ -1,0 +1,9 @@
+import { radosgw } from '../engines/radosgw';
+import { describeEngine } from './describe-engine';
+import { describeObjectStore } from './object-store-contract';
+import { describeAccess } from './s3-access-contract';
+import { describeS3 } from './s3-contract';
+import { describeStoreAccess } from './store-access-contract';
+import { describeStorePlain } from './store-transfer-contract';
+
+describeEngine(radosgw, [describeS3, describeAccess, describeObjectStore, describeStoreAccess, describeStorePlain]);

@@ -1,0 +1,86 @@
+import { parseArgs } from 'node:util';
+import { DemoFailure } from './demo-failure';
+import { DemoReport } from './demo-report';
+import { DemoSite } from './demo-site';
+import { ProgressScreen } from './progress-screen';
+import { runDemo } from './run-demo';
+
+// npm run demo [-- --once] [--json] [--keep]
+
+const HELP = `npm run demo -- [options]
+
+  --once   end when the demo's files are delivered and compared, do not stay up for your own
+  --json   the last line on stdout is the result as JSON; text for people goes to stderr
+  --keep   leave the temp folder where it is
+  --help   this`;
+
+/** Of the whole run, before stopping: the part that may take long is the waiting. */
+const DONE_WITHIN_MS = 80_000;
+
+function parseCommandLine() {
+  try {
+    const flag = { type: 'boolean', default: false } as const;
+    return parseArgs({ options: { once: flag, json: flag, keep: flag, help: flag } }).values;
+  } catch (cause) {
+    throw new DemoFailure(`${(cause as Error).message}; see npm run demo -- --help`, { cause });
+  }
+}
+
+async function main(): Promise<number> {
+  const { once, json, keep, help } = parseCommandLine();
+  if (help) {
+    process.stdout.write(`${HELP}\n`);
+    return 0;
+  }
+  const deadlineMs = performance.now() + DONE_WITHIN_MS;
+  const interrupted = new AbortController();
+  // Kept, not once: npm and tsx hand on the Ctrl-C that the terminal gave us already.
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => interrupted.abort());
+  // Nobody reads any more (a closed terminal, `| head`): there is still a folder to remove.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => interrupted.abort());
+
+  const screen = new ProgressScreen(json ? process.stderr : process.stdout);
+  const report = new DemoReport();
+  let site: DemoSite | undefined;
+  try {
+    site = await DemoSite.open();
+    await runDemo({ site, screen, report, once, deadlineMs, signal: interrupted.signal });
+  } catch (error) {
+    report.problems.push(explain(error));
+  }
+  screen.clear();
+  try {
+    await site?.close(keep);
+    if (keep && site !== undefined) screen.say(`kept: ${site.root}`);
+  } catch (error) {
+    report.problems.push(explain(error));
+  }
+  for (const problem of report.problems) screen.say(`demo: ${problem}`);
+  if (json) process.stdout.write(`${report.toJson()}\n`);
+  return report.problems.length === 0 ? 0 : 1;
+}
+
+function explain(error: unknown): string {
+  if (error instanceof DemoFailure) return error.message;
+  if (!(error instanceof Error)) return String(error);
+  switch ((error as NodeJS.ErrnoException).code) {
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return `the disk is full (${error.message}); the demo takes 250 MB, set TMPDIR to a folder with room`;
+    case 'EACCES':
+    case 'EROFS':
+      return `${error.message}; set TMPDIR to a folder you may write to`;
+    default:
+      return error.stack ?? error.message;
+  }
+}
+
+main().then(
+  (code) => {
+    process.exitCode = code;
+  },
+  (error: unknown) => {
+    process.stderr.write(`demo: ${explain(error)}\n`);
+    process.exitCode = 1;
+  },
+);
