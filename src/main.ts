@@ -13,6 +13,20 @@ const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error'];
 /** Greengrass kills 5 s after it asked us to end. */
 const STOP_WITHIN_MS = 4_500;
 
+/** A line is a write to the disk or the journal: those of one turn of the event loop go together. */
+class OutputBuffer {
+  #lines: string[] = [];
+
+  write(line: string): void {
+    if (this.#lines.push(line) === 1) setImmediate(() => this.flush());
+  }
+
+  flush(): void {
+    if (this.#lines.length > 0) process.stdout.write(this.#lines.join(''));
+    this.#lines = [];
+  }
+}
+
 function parseCommandLine() {
   try {
     const { values } = parseArgs({
@@ -48,7 +62,8 @@ async function run(): Promise<void> {
     region: env.AWS_REGION,
     stateDir: args['state-dir'],
   });
-  const log = createLog((line) => process.stdout.write(line), level, systemClock.nowMs);
+  const output = new OutputBuffer();
+  const log = createLog((line) => output.write(line), level, systemClock.nowMs);
   const binary = join(__dirname, `better_sqlite3-${process.versions.modules}.node`);
   const component = new Component(config, {
     tokenExchange: uri === undefined ? undefined : { uri, authorization: env.AWS_CONTAINER_AUTHORIZATION_TOKEN ?? '' },
@@ -62,8 +77,12 @@ async function run(): Promise<void> {
   const end = (code: number): void => {
     if (ending) return;
     ending = true;
-    setTimeout(() => process.exit(code), STOP_WITHIN_MS).unref();
-    void component.stop().finally(() => process.exit(code));
+    const exit = (): never => {
+      output.flush();
+      process.exit(code);
+    };
+    setTimeout(exit, STOP_WITHIN_MS).unref();
+    void component.stop().finally(exit);
   };
   process.once('SIGTERM', () => end(EXIT.ok));
   process.once('SIGINT', () => end(EXIT.ok));

@@ -33,8 +33,8 @@ const OLDEST_READER = 1;
 
 /**
  * What must survive a power cut: one SQLite file in WAL mode, fsynced at each commit. Opened exclusively, which is
- * also the guard against a second instance. Writes are grouped: a change runs in a savepoint of the next group's
- * transaction, and its promise resolves once that is on disk.
+ * also the guard against a second instance. Writes are grouped: a change runs in the next group's transaction, and its
+ * promise resolves once that is on disk.
  */
 export class Ledger {
   /** Statements are prepared on it by the tables; only `write` may change anything. */
@@ -43,6 +43,7 @@ export class Ledger {
   readonly id: string;
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #inTransaction: <T>(work: () => T) => T;
   #pending: Pending[] = [];
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
@@ -55,6 +56,8 @@ export class Ledger {
     this.#clock = clock;
     this.#log = log;
     this.id = this.#readId();
+    const transaction = db.transaction((work: () => unknown) => work());
+    this.#inTransaction = <T>(work: () => T) => transaction.immediate(work) as T;
   }
 
   /** A file that is damaged or from a newer build is set aside, never deleted. @throws UsageError when another instance holds it */
@@ -116,21 +119,9 @@ export class Ledger {
   #commit(): void {
     const group = this.#pending.splice(0);
     if (group.length === 0) return;
-    const results: (() => void)[] = [];
+    let settle: (() => void)[];
     try {
-      this.db
-        .transaction(() => {
-          for (const { change, resolve, reject } of group) {
-            try {
-              const result = this.db.transaction(change)();
-              results.push(() => resolve(result));
-            } catch (error) {
-              if (isRefusedByDisk(error)) throw error;
-              results.push(() => reject(error));
-            }
-          }
-        })
-        .immediate();
+      settle = this.#commitTogether(group);
     } catch (error) {
       this.#refuse(group, error);
       return;
@@ -138,7 +129,33 @@ export class Ledger {
     if (this.#refused) this.#log.info({ count: group.length }, 'ledger can be written again');
     this.#refused = false;
     this.#lastCommitMs = this.#clock.monotonicMs();
-    for (const settle of results) settle();
+    for (const each of settle) each();
+  }
+
+  /** @returns what tells each writer @throws when the disk refuses */
+  #commitTogether(group: readonly Pending[]): (() => void)[] {
+    try {
+      const results = this.#inTransaction(() => group.map(({ change }) => change()));
+      return group.map(
+        ({ resolve }, i) =>
+          () =>
+            resolve(results[i]),
+      );
+    } catch (error) {
+      if (isRefusedByDisk(error)) throw error;
+      // One of them threw, which is a defect of its own: each alone, so that the others do not pay for it.
+      return group.map((one) => this.#commitAlone(one));
+    }
+  }
+
+  #commitAlone({ change, resolve, reject }: Pending): () => void {
+    try {
+      const result = this.#inTransaction(change);
+      return () => resolve(result);
+    } catch (error) {
+      if (isRefusedByDisk(error)) throw error;
+      return () => reject(error);
+    }
   }
 
   /** A full or failing disk: what was to be written stays pending, and nobody goes on as if it were. */

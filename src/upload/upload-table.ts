@@ -116,11 +116,12 @@ export class UploadTable {
     const queuedAtMs = this.nowMs();
     const moves = await this.ledger.write(() => {
       const made: [from: UploadState | undefined, to: UploadState, bytes: number][] = [];
+      let id = this.#nextId();
       for (const file of files) {
         // Taken in the meantime, it is no longer ours to end: the worker will see that the file changed.
         const replaced = file.replaces !== undefined && this.#supersedeQueued(file.replaces);
         if (replaced) made.push(['queued', 'superseded', this.find(file.replaces!)!.sizeBytes]);
-        made.push([undefined, this.#insert(file, queuedAtMs) ? 'queued' : 'failed', file.sizeBytes]);
+        made.push([undefined, this.#insert(id++, file, queuedAtMs), file.sizeBytes]);
       }
       return made;
     });
@@ -276,35 +277,37 @@ export class UploadTable {
     return records;
   }
 
-  #insert(file: NewUpload, queuedAtMs: number): boolean {
-    const { lastInsertRowid } = this.#sql
-      .prepare(
-        `INSERT INTO upload (outbox_id, path, size_bytes, content, place, object_key, newest_first, state, queued_at_ms)
-       VALUES (?, ?, ?, ?, ?, '', ?, 'queued', ?)`,
-      )
-      .run(
-        file.outboxId,
-        file.path,
-        file.sizeBytes,
-        file.fingerprint.content,
-        file.fingerprint.place,
-        file.newestFirst ? 1 : 0,
-        queuedAtMs,
-      );
-    const id = Number(lastInsertRowid);
+  #nextId(): number {
+    const row = this.#sql.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'upload'").get() as
+      | { seq: number }
+      | undefined;
+    return (row?.seq ?? 0) + 1;
+  }
+
+  /** @returns the state it starts in */
+  #insert(id: number, file: NewUpload, queuedAtMs: number): 'queued' | 'failed' {
     const key = file.keyFor(id);
-    if (typeof key === 'string') {
-      this.#sql.exactlyOne('UPDATE upload SET object_key = ? WHERE id = ?', key, id);
-      return true;
-    }
+    const failure = typeof key === 'string' ? undefined : key;
+    const state = failure === undefined ? 'queued' : 'failed';
     this.#sql.exactlyOne(
-      "UPDATE upload SET state = 'failed', error_code = ?, error_message = ?, concluded_at_ms = ? WHERE id = ? AND state = 'queued'",
-      key.code,
-      key.message,
-      queuedAtMs,
+      `INSERT INTO upload (id, outbox_id, path, size_bytes, content, place, object_key, newest_first, state, error_code,
+         error_message, queued_at_ms, concluded_at_ms)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
+      file.outboxId,
+      file.path,
+      file.sizeBytes,
+      file.fingerprint.content,
+      file.fingerprint.place,
+      typeof key === 'string' ? key : '',
+      file.newestFirst ? 1 : 0,
+      state,
+      failure?.code ?? null,
+      failure?.message ?? null,
+      queuedAtMs,
+      failure === undefined ? null : queuedAtMs,
     );
-    return false;
+    return state;
   }
 
   #supersedeQueued(id: number): boolean {

@@ -1,5 +1,6 @@
 import type { ArmedFault, Fault } from './fault-plan';
 import type { LocalCloud } from './local-cloud';
+import { seededRandom } from './seeded-random';
 
 type Command = (...args: never[]) => unknown;
 
@@ -75,16 +76,5 @@ function localFault({ keyPattern, key, count, seed, ...fault }: RemoteFault): Fa
     ...(wanted === undefined ? {} : { key: wanted }),
     ...(count === undefined ? {} : { count: Number(count) }),
     ...(seed === undefined ? {} : { random: seededRandom(seed) }),
-  };
-}
-
-/** mulberry32 */
-export function seededRandom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
   };
 }

@@ -21,12 +21,16 @@ export class CloudFixture {
   }
 
   /** The real SDK, by default as admin, without retries. */
-  s3(credentials: RawCredentials = this.cloud.admin, options: { region?: string } = {}): S3Client {
+  s3(
+    { accessKeyId, secretAccessKey, sessionToken }: RawCredentials = this.cloud.admin,
+    options: { region?: string } = {},
+  ): S3Client {
     const client = new S3Client({
       endpoint: this.cloud.s3Endpoint,
       forcePathStyle: true,
       region: this.cloud.region,
-      credentials,
+      // Without an expiration: what the endpoint gives is a text, and the SDK would want to judge it.
+      credentials: { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) },
       maxAttempts: 1,
       requestHandler: { httpsAgent: new Agent({ ca: readFileSync(this.cloud.caFile), keepAlive: true }) },
       ...options,

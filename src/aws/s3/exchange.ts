@@ -63,12 +63,19 @@ export function exchange(options: ExchangeRequest): Promise<Answer> {
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port || undefined,
       headers: expect ? { ...headers, expect: '100-continue' } : headers,
-      signal,
     });
     const stall = new StallTimer(request, stallMs);
     request.once('socket', () => stall.start()); // waiting for a free connection is no stall
-    const fail = (error: unknown): void => {
+    const onAbort = (): void => {
+      request.destroy(new Error('stopping'));
+    };
+    signal.addEventListener('abort', onAbort);
+    const settled = (): void => {
       stall.stop();
+      signal.removeEventListener('abort', onAbort);
+    };
+    const fail = (error: unknown): void => {
+      settled();
       request.destroy();
       reject(error);
     };
@@ -85,9 +92,9 @@ export function exchange(options: ExchangeRequest): Promise<Answer> {
       answered = true;
       readAnswer(response, stall).then(
         (answer) => {
-          stall.stop();
-          // The rest of the body was not wanted; a connection in mid-body cannot serve again.
-          if (!request.writableFinished) request.destroy();
+          settled();
+          // Refused in mid-body, the rest is not wanted, and the connection cannot serve again.
+          if (answer.status >= 300 && !request.writableFinished) request.destroy();
           resolve(answer);
         },
         (error: Error) => fail(new NoAnswer(error.message, false, { cause: error })),

@@ -28,6 +28,8 @@ export interface BodyConditions {
   /** destroy the socket once so many bytes have come in */
   dropAfterBytes: number | undefined;
   onBytes: (count: number) => void;
+  /** the head has been found good: the body may come */
+  onReady: () => void;
 }
 
 export interface ReceivedBody extends ReceivedDigests {
@@ -42,8 +44,8 @@ interface Framing {
   decoder: ChunkedDecoder | undefined;
 }
 
-/** What the head alone says about the body; throws before 100 Continue is sent. */
-export function checkFraming(head: RequestHead, auth: Authenticated, rules: BodyRules): Framing {
+/** What the head alone says about the body. */
+function checkFraming(head: RequestHead, auth: Authenticated, rules: BodyRules): Framing {
   const mode = auth.payloadHash;
   const streaming = /^STREAMING-(?:AWS4-HMAC-SHA256-PAYLOAD(-TRAILER)?|UNSIGNED-PAYLOAD(-TRAILER))$/.exec(mode);
   if (streaming === null && mode !== 'UNSIGNED-PAYLOAD' && !/^[0-9a-f]{64}$/.test(mode)) {
@@ -98,6 +100,7 @@ export async function receiveBody(
     rules.keepChecksum,
   );
   const sink = rules.blobs !== undefined && sizeBytes > WHOLE_BYTES ? new FileSink(rules.blobs) : new MemorySink();
+  conditions.onReady();
   let received = 0;
   let flipAt = conditions.corrupt ? Math.floor(sizeBytes / 2) : -1;
   const take = (data: Buffer): void => {

@@ -8,7 +8,7 @@ import { isAllowed } from '../policy';
 import type { PolicyContext } from '../policy-pattern';
 import type { Authenticated } from './authenticate';
 import type { BlobSlice } from './blob-store';
-import { type BodyRules, checkFraming, type ReceivedBody, receiveBody } from './body-intake';
+import { type BodyRules, type ReceivedBody, receiveBody } from './body-intake';
 import type { ObjectStore } from './object-store';
 import { findQuery, type RequestHead } from './request-head';
 import { accessDenied, S3Error } from './s3-error';
@@ -134,9 +134,7 @@ export class S3Exchange {
     return this.reply(200, { 'content-type': 'application/xml', ...headers }, xmlDocument(root));
   }
 
-  private async receive(rules: BodyRules): Promise<ReceivedBody> {
-    checkFraming(this.head, this.auth, rules);
-    this.answer.continueIfAsked();
+  private receive(rules: BodyRules): Promise<ReceivedBody> {
     return receiveBody(this.request, this.head, this.auth, rules, {
       idleMs: this.around.settings.bodyIdleMs,
       corrupt: this.fault?.kind === 'corrupt',
@@ -144,6 +142,7 @@ export class S3Exchange {
       onBytes: (count) => {
         this.bytesIn += count;
       },
+      onReady: () => this.answer.continueIfAsked(),
     });
   }
 }
@@ -187,6 +186,11 @@ export class S3Answer {
     this.tell(status);
     const length =
       typeof body === 'string' ? Buffer.byteLength(body) : Buffer.isBuffer(body) ? body.length : body.lengthBytes;
+    if (this.fault?.kind === 'truncate' && (length === 0 || this.request.method === 'HEAD')) {
+      // There is no body to cut: the head itself ends early.
+      this.request.socket.end(`HTTP/1.1 ${status} `);
+      return;
+    }
     response.writeHead(status, {
       'x-amz-id-2': this.hostId,
       'x-amz-request-id': this.requestId,

@@ -11,7 +11,7 @@ import { el, xmlDocument } from './xml';
 
 const MAX_KEY_BYTES = 1024;
 /** What is read of a refused body before the connection is closed on it, and for how long. */
-const MAX_DRAIN_BYTES = 1024 * 1024;
+const MAX_DRAIN_BYTES = 64 * 1024 * 1024;
 const MAX_DRAIN_MS = 2000;
 
 /** One S3 endpoint for all regions: the one a request is signed for is the one it is meant to have reached. */
