@@ -38,31 +38,21 @@ export class ExistingObject {
     return seen !== 'denied' && seen !== undefined && isMine(seen, mine);
   }
 
-  /**
-   * After `412`. @returns how it ended, or undefined to try again (under the row's new key, or the old one when the
-   * object is gone)
-   */
-  async resolve(attempt: UploadAttempt, mine: Mine, signal: AbortSignal): Promise<Delivery | undefined> {
+  /** After `412`: whose is it? `ours`: an earlier attempt of this very upload made it. */
+  async judge(attempt: UploadAttempt, mine: Mine, signal: AbortSignal): Promise<'ours' | 'foreign' | 'gone'> {
     const { row } = attempt;
     const seen = await this.#look(row.objectKey, signal);
     if (seen === 'denied' && !this.#headDenied) {
       this.#headDenied = true;
       this.log.info({ code: 'ACCESS_DENIED' }, 'existing objects cannot be compared without s3:GetObject');
     }
-    switch (judgeExisting(seen, mine, row.outcomeUnknown)) {
-      case 'ours':
-        return { outcome: 'delivered', crc32: mine.crc32 };
-      case 'assumed-ours':
-        this.log.warn(
-          { id: row.id, key: row.objectKey },
-          'the key is taken after a lost answer, counted as our own; s3:GetObject would tell',
-        );
-        return { outcome: 'delivered', crc32: mine.crc32 };
-      case 'gone':
-        return undefined;
-      case 'foreign':
-        return this.moveAway(attempt);
-    }
+    const verdict = judgeExisting(seen, mine, row.outcomeUnknown);
+    if (verdict !== 'assumed-ours') return verdict;
+    this.log.warn(
+      { id: row.id, key: row.objectKey },
+      'the key is taken after a lost answer, counted as our own; s3:GetObject would tell',
+    );
+    return 'ours';
   }
 
   /** Skips, or commits another key for the row. */

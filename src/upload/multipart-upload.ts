@@ -175,10 +175,14 @@ export class MultipartUpload {
       await this.store.completeMultipart(upload, parts, whole, this.existing.isConditional, signal);
     } catch (error) {
       if (hasCode(error, 'PRECONDITION_FAILED') && this.existing.isConditional) {
-        const end = await this.existing.resolve(attempt, mine, signal);
-        if (attempt.row.multipartId === undefined) await this.#abort(upload, signal); // bound to the key we left
-        if (end === undefined && attempt.row.multipartId !== undefined) throw error; // gone again: the same Complete, later
-        return end;
+        const whose = await this.existing.judge(attempt, mine, signal);
+        if (whose === 'gone') throw error; // the same Complete, later
+        if (whose === 'foreign') {
+          // Bound to the key we leave; before the ledger forgets it.
+          await this.#abort(upload, signal);
+          return this.existing.moveAway(attempt);
+        }
+        return { outcome: 'delivered', crc32: whole.crc32 };
       }
       const lostAnswer = hasCode(error, 'MULTIPART_GONE') && row.outcomeUnknown;
       if (!lostAnswer || !(await this.existing.isDelivered(attempt, mine, signal))) throw error;

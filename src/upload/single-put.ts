@@ -41,7 +41,9 @@ export class SinglePut {
           return { outcome: 'delivered', crc32: body.crc32 };
         } catch (error) {
           if (!onlyIfAbsent || !hasCode(error, 'PRECONDITION_FAILED') || turn === MAX_TURNS) throw error;
-          const end = await this.existing.resolve(attempt, { uploadId, sizeBytes, crc32: body.crc32 }, signal);
+          const whose = await this.existing.judge(attempt, { uploadId, sizeBytes, crc32: body.crc32 }, signal);
+          if (whose === 'ours') return { outcome: 'delivered', crc32: body.crc32 };
+          const end = whose === 'foreign' ? await this.existing.moveAway(attempt) : undefined;
           if (end !== undefined) return end;
         }
       }

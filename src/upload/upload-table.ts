@@ -27,6 +27,9 @@ export interface TakeOptions {
   readonly outboxId: number;
   readonly newestFirst: boolean;
   readonly limit: number;
+  /** Beyond so many rows, no more than so many bytes. */
+  readonly atLeast: number;
+  readonly limitBytes: number;
   readonly nowMs: number;
   /** Keys with an upload under way. */
   readonly busyKeys: ReadonlySet<string>;
@@ -190,7 +193,7 @@ export class UploadTable {
   }
 
   async complete(
-    { id, attempt, sizeBytes }: Upload,
+    { id, attempt, sizeBytes, multipartId }: Upload,
     outcome: 'delivered' | 'skipped',
     crc32: number | undefined,
   ): Promise<void> {
@@ -198,7 +201,7 @@ export class UploadTable {
       `SET state = 'done', outcome = :outcome, crc32 = :crc32, multipart_id = NULL, error_code = NULL, error_message = NULL,
        concluded_at_ms = :nowMs`,
       { id, attempt, outcome, crc32: crc32 ?? null, nowMs: this.nowMs() },
-      () => this.#forgetParts(id),
+      multipartId === undefined ? undefined : () => this.#forgetParts(id),
     );
     this.#move('uploading', TRANSITIONS.uploading.complete, sizeBytes);
   }
@@ -254,7 +257,7 @@ export class UploadTable {
     });
   }
 
-  #selectDue({ outboxId, newestFirst, nowMs, busyKeys, limit }: TakeOptions): UploadRecord[] {
+  #selectDue({ outboxId, newestFirst, nowMs, busyKeys, limit, atLeast, limitBytes }: TakeOptions): UploadRecord[] {
     const due = this.#sql
       .prepare(
         `SELECT * FROM upload AS u
@@ -268,11 +271,13 @@ export class UploadTable {
       .iterate(outboxId, nowMs) as IterableIterator<UploadRecord>;
     const keys = new Set(busyKeys);
     const records: UploadRecord[] = [];
+    let bytes = 0;
     for (const record of due) {
-      if (records.length >= limit) break;
+      if (records.length >= limit || (records.length >= atLeast && bytes >= limitBytes)) break;
       if (keys.has(record.object_key)) continue;
       keys.add(record.object_key);
       records.push(record);
+      bytes += record.size_bytes;
     }
     return records;
   }

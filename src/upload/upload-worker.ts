@@ -40,9 +40,11 @@ export interface WorkerOptions {
 export type SendFile = (attempt: UploadAttempt, signal: AbortSignal) => Promise<Delivery>;
 
 const RETRY_BASE_MS = 1_000;
-/** Rows taken ahead, so that a slot never waits for a commit. */
-const AHEAD_PER_SLOT = 4;
-const MAX_AHEAD = 256;
+/**
+ * Rows taken ahead, so that a slot never waits for a commit: many small files, few large ones, or what comes with a
+ * higher priority would wait behind them.
+ */
+const AHEAD = { files: 256, bytes: 8 * 1024 * 1024 } as const;
 /** A small file under way when we are stopped may end in peace; a large one resumes. */
 const STOP_GRACE_MS = 1_500;
 
@@ -54,7 +56,8 @@ export class UploadWorker {
   readonly #sourceOf: ReadonlyMap<number, UploadSource>;
   readonly #stopping = new AbortController();
   readonly #cutOff = new AbortController();
-  #wake = new AbortController();
+  #woken = false;
+  #sleeper: AbortController | undefined;
   #finished: Promise<void> = Promise.resolve();
   #broken: Error | undefined;
 
@@ -82,7 +85,9 @@ export class UploadWorker {
 
   /** There may be something to do: new rows, a free slot, the link is up. */
   wake(): void {
-    this.#wake.abort();
+    this.#woken = true;
+    this.#sleeper?.abort(); // only while it sleeps: an abort makes an error object, and this is called for every file
+    this.#sleeper = undefined;
   }
 
   /** Resolves when every attempt is concluded. */
@@ -98,17 +103,24 @@ export class UploadWorker {
     const { signal } = this.#stopping;
     try {
       while (!signal.aborted) {
-        this.#wake = new AbortController();
+        this.#woken = false;
         this.#startAhead();
         if (await this.#takeAhead()) continue;
         await this.#forgetFarFuture();
-        await this.options.clock.sleep(this.#idleMs(), this.#wake.signal);
+        await this.#sleep();
       }
     } finally {
       for (const row of this.#ahead.splice(0)) this.#track(this.#release(row));
       while (this.#work.size > 0) await Promise.all(this.#work);
     }
     if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  async #sleep(): Promise<void> {
+    if (this.#woken) return;
+    this.#sleeper = new AbortController();
+    await this.options.clock.sleep(this.#idleMs(), this.#sleeper.signal);
+    this.#sleeper = undefined;
   }
 
   #startAhead(): void {
@@ -153,16 +165,19 @@ export class UploadWorker {
 
   /** @returns whether anything was taken */
   async #takeAhead(): Promise<boolean> {
-    const capacity = Math.min(MAX_AHEAD, this.options.parallelFiles * AHEAD_PER_SLOT);
-    if (this.options.link.status.state === 'down' || this.#ahead.length > capacity / 2) return false;
+    if (this.options.link.status.state === 'down' || this.#ahead.length > AHEAD.files / 2) return false;
+    const aheadBytes = this.#ahead.reduce((sum, row) => sum + row.sizeBytes, 0);
+    if (this.#ahead.length >= this.options.parallelFiles && aheadBytes > AHEAD.bytes / 2) return false;
     let taken = 0;
     for (const source of this.#sourceOf.values()) {
-      const limit = Math.min(capacity - this.#ahead.length, this.#roomFor(source));
+      const limit = Math.min(AHEAD.files - this.#ahead.length, this.#roomFor(source));
       if (limit < 1) continue;
       const rows = await this.options.table.take({
         outboxId: source.outboxId,
         newestFirst: source.newestFirst,
         limit,
+        atLeast: this.options.parallelFiles,
+        limitBytes: AHEAD.bytes - aheadBytes,
         nowMs: this.options.clock.nowMs(),
         busyKeys: new Set([...this.active.map(({ row }) => row.objectKey), ...this.#ahead.map((row) => row.objectKey)]),
       });
