@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 
 /** Small heaps: the device's memory is not ours. */
-const NODE_FLAGS = ['--max-semi-space-size=2', '--max-old-space-size=128'];
+const NODE_FLAGS = ['--max-semi-space-size=4', '--max-old-space-size=128'];
 
 /** Starts the daemon beside this file, in the foreground, and ends with its exit code. */
 export function run(args: readonly string[]): Promise<number> {

@@ -1,0 +1,121 @@
+import { cpSync } from 'node:fs';
+import { RoleAlias } from '../../src/aws/credentials/role-alias';
+import { systemClock } from '../../src/clock';
+import { Component } from '../../src/component';
+import { parseConfig } from '../../src/config/load-config';
+import { Ledger } from '../../src/custody/ledger';
+import { createLog } from '../../src/log';
+import { type CrashAt, CrashPoint } from './crash-point';
+import { GuardedStore, type StoreObserver } from './guarded-store';
+
+/** One life of the component, inside this process, behind a crash point. */
+export class Incarnation {
+  /** What it said, as the log has it. */
+  output = '';
+  /** Multipart uploads that S3 began and the ledger never heard of. */
+  readonly #unrecorded = new Set<string>();
+  /** Keys for which S3 may have begun one, and nobody heard its id. */
+  readonly #cut = new Set<string>();
+  readonly #heard = new Set<string>();
+  readonly crash: CrashPoint;
+  readonly component: Component;
+  /** Begun, their commit on its way: commits come in the order of the answers. */
+  readonly #created: string[] = [];
+  #started: Promise<unknown>;
+
+  constructor(
+    readonly stateDir: string,
+    settings: Readonly<Record<string, object>>,
+    at: CrashAt | undefined,
+    observer: Pick<StoreObserver, 'onCall' | 'onArrived' | 'onDelivered'>,
+  ) {
+    this.crash = new CrashPoint(at);
+    const log = createLog(
+      (line) => {
+        this.output += line;
+      },
+      'debug',
+      systemClock.nowMs,
+    );
+    const around: StoreObserver = {
+      onCall: (name, key) => observer.onCall(name, key),
+      onArrived: (what) => observer.onArrived(what),
+      onDelivered: (key) => observer.onDelivered(key),
+      onCreated: (id) => {
+        this.#created.push(id);
+        this.#unrecorded.add(id);
+        this.#heard.add(id);
+      },
+      onCreateCut: (key) => this.#cut.add(key),
+    };
+    alive = this.crash;
+    const restore = this.#guardLedger();
+    try {
+      this.component = new Component(parseConfig({ ...settings, state: { dir: stateDir } }, {}), {
+        tokenExchange: undefined,
+        clock: systemClock,
+        dice: () => 0.1,
+        log,
+        wrapStore: (store) => new GuardedStore(store, this.crash, around),
+      });
+    } finally {
+      restore();
+    }
+    this.#started = this.component.start((error) => {
+      this.output += `broken: ${String(error)}\n`;
+    });
+    this.#started.catch((error: unknown) => {
+      this.output += `not started: ${String(error)}\n`;
+    });
+  }
+
+  /** A multipart upload of which this life could leave no record. */
+  couldNotKnow(key: string, uploadId: string): boolean {
+    return this.#unrecorded.has(uploadId) || (this.#cut.has(key) && !this.#heard.has(uploadId));
+  }
+
+  /** What lies on disk at this moment, in a folder for the next life: nothing pending is ever committed to it. */
+  leaveTo(nextStateDir: string): void {
+    cpSync(this.stateDir, nextStateDir, { recursive: true, filter: (file) => !file.endsWith('.sock') });
+  }
+
+  async end(): Promise<void> {
+    await this.#started.catch(() => undefined);
+    await this.component.stop();
+  }
+
+  /** A way out that `Edge` does not know. */
+  #guardLedger(): () => void {
+    const { open } = Ledger;
+    Ledger.open = (options) => {
+      const ledger = open.call(Ledger, options);
+      const write = ledger.write.bind(ledger);
+      ledger.write = <T>(change: () => T): Promise<T> => {
+        const name = callerInTables(new Error().stack ?? '');
+        return this.crash.commit(name, write<T>, () => {
+          const changed = change();
+          if (name === 'commit startMultipart') this.#unrecorded.delete(this.#created.shift() ?? '');
+          return changed;
+        });
+      };
+      return ledger;
+    };
+    return () => {
+      Ledger.open = open;
+    };
+  }
+}
+
+// Another such way. One life ends before the next begins.
+let alive = new CrashPoint(undefined);
+const { fetch } = RoleAlias.prototype;
+RoleAlias.prototype.fetch = function guarded(this: RoleAlias) {
+  return alive.call('credentials', () => fetch.call(this));
+};
+
+/** `commit take`: the method of the table that writes. */
+function callerInTables(stack: string): string {
+  const frames = [...stack.matchAll(/at (?:async )?(?:UploadTable|PartTable)\.#?(\w+)(?: \[as #?(\w+)\])?/g)];
+  const [, method, alias] = frames.at(-1) ?? [];
+  return `commit ${alias ?? method ?? 'of nobody'}`;
+}
