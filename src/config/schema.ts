@@ -63,6 +63,7 @@ const roleAlias = section({
     .describe('Name of the role alias.'),
   thingNameHeader: flag()
     .default(true)
+    // biome-ignore lint/suspicious/noTemplateCurlyInString: it is how IAM writes it
     .describe('Send `x-amzn-iot-thingname`. Policy variables such as `${credentials-iot:ThingName}` need it.'),
   caFile: text().optional().describe("CA certificates for the credentials endpoint, PEM, instead of the system's."),
 });

@@ -3,6 +3,7 @@ import type { Clock } from '../clock';
 import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { printableName } from '../domain/printable-name';
 import type { Log } from '../log';
+import { RunLoop } from '../run-loop';
 import { decideEnqueue, type KnownUpload } from './decide-enqueue';
 import { type FoundFile, walkFolder } from './walk-folder';
 
@@ -41,9 +42,7 @@ export class OutboxScanner {
   /** Files found in another version than the one known, by this look and by the one before: path → content. */
   #changing = new Map<string, string>();
   #changedBefore = new Map<string, string>();
-  #stopping = new AbortController();
-  #wake = new AbortController();
-  #finished: Promise<void> = Promise.resolve();
+  readonly #loop: RunLoop;
 
   constructor(
     private readonly path: string,
@@ -53,6 +52,7 @@ export class OutboxScanner {
     private readonly clock: Clock,
     private readonly log: Log,
   ) {
+    this.#loop = new RunLoop(() => this.#scan(), clock);
     this.#status = { path, files: 0, lastScanAtMs: undefined, problems: [] };
   }
 
@@ -62,34 +62,21 @@ export class OutboxScanner {
 
   /** Rejects when looking itself broke: a defect, not a folder that cannot be read. */
   get finished(): Promise<void> {
-    return this.#finished;
+    return this.#loop.finished;
   }
 
   start(): this {
-    this.#finished = this.#run();
+    this.#loop.start();
     return this;
   }
 
-  /** Look again now. */
-  wake(): void {
-    this.#wake.abort();
-  }
-
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.wake();
-    await this.#finished.catch(() => undefined);
+    this.#loop.stop();
+    await this.#loop.finished.catch(() => undefined);
   }
 
-  async #run(): Promise<void> {
-    while (!this.#stopping.signal.aborted) {
-      this.#wake = new AbortController();
-      await this.#scan();
-      await this.clock.sleep(this.rescanMs, this.#wake.signal);
-    }
-  }
-
-  async #scan(): Promise<void> {
+  /** @returns milliseconds until the next look */
+  async #scan(): Promise<number> {
     const problems: string[] = [];
     this.#changedBefore = this.#changing;
     this.#changing = new Map();
@@ -110,13 +97,14 @@ export class OutboxScanner {
       }
       if (++looks % LOOKS_AT_A_TIME === 0) {
         await others();
-        if (this.#stopping.signal.aborted) return;
+        if (this.#loop.isStopping) return 0;
       }
     }
     await this.#enqueue(batch);
     for (const problem of problems)
       if (!this.#status.problems.includes(problem)) this.log.error({ reason: problem }, 'outbox cannot be read');
     this.#status = { path: this.path, files, lastScanAtMs: this.clock.nowMs(), problems };
+    return this.rescanMs;
   }
 
   #decide({ path, stats }: FoundFile): QueuedFile | undefined {

@@ -3,6 +3,7 @@ import type { Clock } from '../clock';
 import { asTransferError, hasCode, TransferError } from '../domain/errors';
 import type { Link } from '../link/link';
 import type { Log } from '../log';
+import { RunLoop } from '../run-loop';
 import type { AccountGate } from './account-gate';
 import { concludeFailure } from './transitions';
 import { type Delivery, UploadAttempt } from './upload-attempt';
@@ -54,16 +55,15 @@ export class UploadWorker {
   readonly #work = new Set<Promise<void>>();
   readonly #ahead: Upload[] = [];
   readonly #sourceOf: ReadonlyMap<number, UploadSource>;
-  readonly #stopping = new AbortController();
+  readonly #loop: RunLoop;
   readonly #cutOff = new AbortController();
-  #woken = false;
-  #sleeper: AbortController | undefined;
   #finished: Promise<void> = Promise.resolve();
   #broken: Error | undefined;
 
   constructor(private readonly options: WorkerOptions) {
     // A request, a part and a buffer each listen while they last: their number says nothing.
     setMaxListeners(0, this.#cutOff.signal);
+    this.#loop = new RunLoop(() => this.#step(), options.clock);
     const byPriority = [...options.sources].sort((a, b) => b.priority - a.priority);
     this.#sourceOf = new Map(byPriority.map((source) => [source.outboxId, source]));
   }
@@ -79,52 +79,43 @@ export class UploadWorker {
   }
 
   start(): this {
-    this.#finished = this.#run();
+    this.#loop.start();
+    this.#finished = this.#loop.finished
+      .finally(() => this.#drain())
+      .then(() => {
+        if (this.#broken !== undefined) throw this.#broken;
+      });
     return this;
   }
 
   /** There may be something to do: new rows, a free slot, the link is up. */
   wake(): void {
-    this.#woken = true;
-    this.#sleeper?.abort(); // only while it sleeps: an abort makes an error object, and this is called for every file
-    this.#sleeper = undefined;
+    this.#loop.wake();
   }
 
   /** Resolves when every attempt is concluded. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
-    this.wake();
+    this.#loop.stop();
     const grace = setTimeout(() => this.#cutOff.abort(), STOP_GRACE_MS);
     await this.#finished.catch(() => undefined);
     clearTimeout(grace);
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stopping;
-    try {
-      while (!signal.aborted) {
-        this.#woken = false;
-        this.#startAhead();
-        if (await this.#takeAhead()) continue;
-        await this.#forgetFarFuture();
-        await this.#sleep();
-      }
-    } finally {
-      for (const row of this.#ahead.splice(0)) this.#track(this.#release(row));
-      while (this.#work.size > 0) await Promise.all(this.#work);
-    }
-    if (this.#broken !== undefined) throw this.#broken;
+  /** @returns for how many milliseconds there is nothing to do */
+  async #step(): Promise<number> {
+    this.#startAhead();
+    if (await this.#takeAhead()) return 0;
+    await this.#forgetFarFuture();
+    return this.#idleMs();
   }
 
-  async #sleep(): Promise<void> {
-    if (this.#woken) return;
-    this.#sleeper = new AbortController();
-    await this.options.clock.sleep(this.#idleMs(), this.#sleeper.signal);
-    this.#sleeper = undefined;
+  async #drain(): Promise<void> {
+    for (const row of this.#ahead.splice(0)) this.#track(this.#release(row));
+    while (this.#work.size > 0) await Promise.all(this.#work);
   }
 
   #startAhead(): void {
-    if (this.#stopping.signal.aborted) return;
+    if (this.#loop.isStopping) return;
     while (this.#ahead.length > 0 && this.#active.size < this.options.parallelFiles) {
       const row = this.#ahead.shift()!;
       const source = this.#sourceOf.get(row.outboxId)!;
@@ -153,7 +144,7 @@ export class UploadWorker {
     const tracked = work
       .catch((error: Error) => {
         this.#broken ??= error;
-        this.#stopping.abort();
+        this.#loop.stop();
         this.#cutOff.abort();
       })
       .finally(() => {
