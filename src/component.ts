@@ -1,20 +1,18 @@
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { CachedCredentials } from './aws/credentials/cached-credentials';
-import { RoleAlias } from './aws/credentials/role-alias';
-import { TokenExchange } from './aws/credentials/token-exchange';
 import { S3Connection } from './aws/s3/s3-connection';
 import { S3ObjectStore } from './aws/s3/s3-object-store';
 import type { Clock } from './clock';
-import { certificateId } from './config/load-config';
+import { buildCredentials, type Credentials } from './component/build-credentials';
+import { thingFields } from './component/thing-fields';
 import type { Config, OutboxConfig } from './config/schema';
 import { answerControl } from './control/answer-control';
 import { ControlServer } from './control/control-server';
 import { type StatusDocument, socketPath, type UploadDetails, type UploadSummary } from './control/protocol';
 import { Ledger } from './custody/ledger';
 import { asTransferError, hasCode, UsageError } from './domain/errors';
-import { KeyTemplate, type ThingFields } from './domain/key-template';
+import { KeyTemplate } from './domain/key-template';
 import { printableName } from './domain/printable-name';
 import { Link } from './link/link';
 import { ServerClock } from './link/server-clock';
@@ -30,6 +28,7 @@ import { describeUpload, summarizeUpload } from './upload/present-upload';
 import { sendFile } from './upload/send-file';
 import { SinglePut } from './upload/single-put';
 import type { UploadState } from './upload/transitions';
+import type { UploadAttempt } from './upload/upload-attempt';
 import { UPLOAD_MIGRATIONS } from './upload/upload-schema';
 import { UploadTable } from './upload/upload-table';
 import { type UploadSource, UploadWorker } from './upload/upload-worker';
@@ -53,12 +52,6 @@ interface Outbox {
   readonly config: OutboxConfig;
   readonly id: number;
   readonly template: KeyTemplate;
-}
-
-interface Credentials {
-  readonly cache: CachedCredentials;
-  readonly source: 'role-alias' | 'token-exchange';
-  readonly warnings: readonly string[];
 }
 
 const LINK_PROBE_MAX_MS = 60_000;
@@ -88,7 +81,7 @@ export class Component {
     const { clock, log, nativeBinding } = edge;
     this.#startedAtMs = clock.nowMs();
     this.#serverClock = new ServerClock(clock);
-    this.#credentials = this.#buildCredentials();
+    this.#credentials = buildCredentials(config, { ...edge, serverClock: this.#serverClock });
     this.#ledger = Ledger.open({ dir: config.state.dir, migrations: UPLOAD_MIGRATIONS, nativeBinding, clock, log });
     this.#table = new UploadTable(this.#ledger, () => clock.nowMs());
     this.#parts = new PartTable(this.#ledger);
@@ -98,20 +91,25 @@ export class Component {
   /** @param onBroken a part of us threw what nobody foresaw: the process should end, and be started again */
   async start(onBroken: (error: unknown) => void): Promise<this> {
     const { log, clock } = this.edge;
-    const templates = this.config.outboxes.map(({ key }) => new KeyTemplate(key, this.#thingFields()));
+    const templates = this.config.outboxes.map(({ key }) => new KeyTemplate(key, thingFields(this.config)));
     await this.#control.start();
     for (const warning of this.#credentials?.warnings ?? []) log.warn({ reason: warning }, 'look at this');
-    const { interrupted, retried } = await this.#table.recover();
-    log.info({ version: VERSION, count: this.#table.tally.queued.files }, 'started');
-    if (interrupted > 0) log.info({ count: interrupted }, 'interrupted uploads go on');
-    if (retried > 0) log.info({ count: retried }, 'failed files are tried anew');
-    if (this.config.outboxes.length === 0) {
-      log.warn({}, 'no outbox is configured, nothing to send; add outboxes: to the configuration');
-      return this;
-    }
     const outboxes: Outbox[] = [];
     for (const [i, config] of this.config.outboxes.entries()) {
       outboxes.push({ config, id: await this.#table.outboxId(config.path), template: templates[i]! });
+    }
+    const { interrupted, retried, orphaned } = await this.#table.recover(outboxes.map(({ id }) => id));
+    log.info({ version: VERSION, count: this.#table.tally.queued.files }, 'started');
+    if (interrupted > 0) log.info({ count: interrupted }, 'interrupted uploads go on');
+    if (retried > 0) log.info({ count: retried }, 'failed files are tried anew');
+    if (orphaned > 0)
+      log.warn(
+        { count: orphaned },
+        'files of an outbox that is no longer configured are not sent; add it again to send them',
+      );
+    if (outboxes.length === 0) {
+      log.warn({}, 'no outbox is configured, nothing to send; add outboxes: to the configuration');
+      return this;
     }
     const store = this.#buildStore();
     this.#worker = this.#buildWorker(outboxes, store).start();
@@ -177,68 +175,12 @@ export class Component {
     return upload && describeUpload(upload, this.#table.outboxPath(upload.outboxId), this.#parts.of(id));
   }
 
-  #thingFields(): ThingFields {
-    const { name, type, certificateFile } = this.config.thing;
-    const asked = this.config.outboxes.some(({ key }) => key.includes('{certificateId}'));
-    return {
-      ...(name === undefined ? {} : { thing: name }),
-      ...(type === undefined ? {} : { thingType: type }),
-      ...(asked && certificateFile !== undefined ? { certificateId: readCertificateId(certificateFile) } : {}),
-    };
-  }
-
-  /** `auto`: the nucleus's token exchange where there is one, else the role alias. Undefined where neither is set up. */
-  #buildCredentials(): Credentials | undefined {
-    const { thing, credentials } = this.config;
-    const { clock, tokenExchange } = this.edge;
-    const { source, roleAlias } = credentials;
-    const nowMs = (): number => this.#serverClock.nowMs();
-    const timeoutMs = this.config.upload.stallSeconds * 1000;
-    if (source === 'token-exchange' || (source === 'auto' && tokenExchange !== undefined)) {
-      if (tokenExchange === undefined) {
-        throw new UsageError(
-          'credentials.source is token-exchange, but no Greengrass nucleus offers it here; use role-alias, or run as a component',
-        );
-      }
-      const exchange = new TokenExchange({ ...tokenExchange, timeoutMs, nowMs });
-      return { cache: new CachedCredentials(() => exchange.fetch(), clock), source: 'token-exchange', warnings: [] };
-    }
-    const { endpoint, alias, caFile, thingNameHeader } = roleAlias;
-    const { certificateFile, privateKeyFile, name } = thing;
-    if (
-      endpoint === undefined ||
-      alias === undefined ||
-      certificateFile === undefined ||
-      privateKeyFile === undefined
-    ) {
-      if (this.config.outboxes.length === 0) return undefined;
-      throw new UsageError(
-        'no way to credentials: set credentials.roleAlias.endpoint and .alias with thing.certificateFile and .privateKeyFile, or run as a Greengrass component',
-      );
-    }
-    const role = new RoleAlias({
-      endpoint,
-      alias,
-      certificateFile,
-      privateKeyFile,
-      caFile,
-      thingName: thingNameHeader ? name : undefined,
-      timeoutMs,
-      onServerDate: (date) => this.#serverClock.learn(date),
-      nowMs: () => clock.nowMs(),
-    });
-    return {
-      cache: new CachedCredentials(() => role.fetch(), clock),
-      source: 'role-alias',
-      warnings: role.findWarnings(),
-    };
-  }
-
   #buildStore(): ObjectStore {
     const { s3, upload } = this.config;
     const { log, clock, wrapStore } = this.edge;
     const plain = s3.endpoint?.startsWith('http:') === true;
-    const pool = { keepAlive: true, maxSockets: Math.max(upload.parallelFiles, upload.parallelParts) };
+    // No limit of its own: files, parts and memory bound the requests, and one that waits for a socket would age.
+    const pool = { keepAlive: true, maxFreeSockets: upload.parallelFiles };
     this.#connection = new S3Connection({
       bucket: s3.bucket!, // the configuration was refused without it
       region: s3.region!,
@@ -279,7 +221,10 @@ export class Component {
       clock,
       dice,
       log,
-      () => this.#worker?.wake(),
+      () => {
+        this.#worker?.wake();
+        this.#sweeping = this.#sweeping.then(() => this.#abortOrphans(store));
+      },
     );
     const gate = new AccountGate(accountProbeMaxMs, clock, dice, log);
     this.#link = link;
@@ -288,7 +233,9 @@ export class Component {
     const pool = new BufferPool(upload.uploadMemoryBytes);
     const existing = new ExistingObject(store, this.#table, upload.onExisting, log);
     const single = new SinglePut(store, this.#table, existing, pool, uploadIdOf);
-    const multipart = new MultipartUpload(store, this.#table, this.#parts, existing, pool, log, {
+    const prefixes = new Map(outboxes.map(({ id, template }) => [id, template.prefix]));
+    const onAccepted = ({ row }: UploadAttempt): void => gate.succeeded(prefixes.get(row.outboxId)!);
+    const multipart = new MultipartUpload(store, this.#table, this.#parts, existing, pool, log, onAccepted, {
       ...upload,
       uploadIdOf,
     });
@@ -370,17 +317,6 @@ function newUpload(file: QueuedFile, outboxId: number, template: KeyTemplate, ne
       }
     },
   };
-}
-
-function readCertificateId(file: string): string {
-  try {
-    return certificateId(readFileSync(file, 'utf8'));
-  } catch (cause) {
-    throw new UsageError(
-      `{certificateId} needs the certificate ${file}, which cannot be read (${String(cause)}); check thing.certificateFile`,
-      { cause },
-    );
-  }
 }
 
 function readCa(file: string): Buffer {

@@ -53,6 +53,7 @@ async function run(): Promise<void> {
   }
   const level = LEVELS.find((name) => name === args['log-level']);
   if (level === undefined) throw new UsageError(`no log level "${args['log-level']}"; there are ${LEVELS.join(', ')}`);
+  process.umask(0o077); // ledger and socket are the daemon's alone, whoever made their folder
   const { env } = process;
   // Said once a start by the SDK, on every Node 20 device; which Node we need is in package.json.
   env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';

@@ -27,9 +27,13 @@ export function askDaemon<T>(stateDir: string, request: ControlRequest): Promise
         reject(new Error(`the daemon at ${path} hung up; look into its log`));
         return;
       }
-      const answer = JSON.parse(text) as ControlAnswer<T>;
-      if (answer.ok) resolve(answer.result);
-      else reject(new Error(answer.error));
+      try {
+        const answer = JSON.parse(text) as ControlAnswer<T>;
+        if (answer.ok) resolve(answer.result);
+        else reject(new Error(answer.error));
+      } catch (cause) {
+        reject(new Error(`the daemon at ${path} answered half a sentence; ask again`, { cause }));
+      }
     });
   });
 }

@@ -1,17 +1,16 @@
 import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import { UsageError } from '../domain/errors';
 import { type Config, configSchema } from './schema';
 import { parseSettingConf } from './setting-conf';
 
-/** What the surroundings say: the Greengrass nucleus through its environment, the command line. Later files and these override nothing but gaps. */
+/** What the surroundings say. The nucleus, through its environment, fills gaps; the command line's state folder goes before the file's. */
 export interface Surroundings {
   readonly thingName?: string | undefined;
   readonly region?: string | undefined;
-  readonly tokenExchangeUri?: string | undefined;
   readonly stateDir?: string | undefined;
 }
 
@@ -117,7 +116,7 @@ function fillGaps(config: Config, { thingName, region, stateDir }: Surroundings)
         region ??
         (s3.endpoint ? 'us-east-1' : undefined),
     },
-    state: { ...state, dir: stateDir ?? state.dir },
+    state: { ...state, dir: resolve(stateDir ?? state.dir) },
   };
 }
 
@@ -146,15 +145,22 @@ function* findContradictions(config: Config): Generator<string> {
       if (value === undefined) yield `${name}: missing; credentials.source role-alias needs it`;
     }
   }
+  for (const [i, { key }] of outboxes.entries()) {
+    const other = outboxes.findIndex((outbox) => outbox.key === key);
+    if (other < i)
+      yield `outboxes[${i}].key: the same as outboxes[${other}].key, so that files of one name would overwrite each other; add a folder to one, for example {thing}/outbox/${basename(outboxes[i]!.path)}/{path}`;
+  }
   const paths = outboxes.map(({ path }) => path);
   for (const [i, path] of paths.entries()) {
-    const other = paths.findIndex((p, j) => j !== i && (p === path ? j < i : p.startsWith(`${path}/`)));
+    const other = paths.findIndex((p, j) => j !== i && (p === path ? j < i : p.startsWith(inside(path))));
     if (other >= 0)
       yield `outboxes[${i}].path: ${path} contains or equals outboxes[${other}].path; a file belongs to one outbox`;
-    if (config.state.dir === path || config.state.dir.startsWith(`${path}/`))
+    if (config.state.dir === path || config.state.dir.startsWith(inside(path)))
       yield `state.dir: ${config.state.dir} lies inside the outbox ${path}; put it elsewhere`;
   }
 }
+
+const inside = (folder: string): string => (folder.endsWith('/') ? folder : `${folder}/`);
 
 function explain(issue: z.core.$ZodIssue): string {
   const where = issue.path

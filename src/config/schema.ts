@@ -39,7 +39,7 @@ const s3 = section({
   pathStyle: flag().default(false).describe('`https://host/bucket/key` instead of `https://bucket.host/key`.'),
   dualStack: flag().default(false).describe('Use the IPv4/IPv6 endpoints.'),
   fips: flag().default(false).describe('Use the FIPS endpoints.'),
-  caFile: text().optional().describe("CA certificates for this endpoint, PEM, instead of the system's."),
+  caFile: text().optional().describe('CA certificates for this endpoint, PEM, instead of those Node.js brings along.'),
   expectedBucketOwner: text()
     .pipe(z.string().regex(/^\d{12}$/, 'an AWS account id has 12 digits (in YAML: in quotes)'))
     .optional()
@@ -65,7 +65,9 @@ const roleAlias = section({
     .default(true)
     // biome-ignore lint/suspicious/noTemplateCurlyInString: it is how IAM writes it
     .describe('Send `x-amzn-iot-thingname`. Policy variables such as `${credentials-iot:ThingName}` need it.'),
-  caFile: text().optional().describe("CA certificates for the credentials endpoint, PEM, instead of the system's."),
+  caFile: text()
+    .optional()
+    .describe('CA certificates for the credentials endpoint, PEM, instead of those Node.js brings along.'),
 });
 
 const credentials = section({

@@ -31,7 +31,7 @@ export class ControlServer {
     rmSync(this.path, { force: true }); // left by a kill; the ledger's lock says nobody else runs here
     this.#server.listen(this.path);
     await once(this.#server, 'listening');
-    chmodSync(this.path, 0o600); // its folder is 0700: nobody could come in before this line
+    chmodSync(this.path, 0o600); // beside the process's umask, which a caller may have loosened
   }
 
   async stop(): Promise<void> {

@@ -28,7 +28,7 @@ export interface LedgerOptions {
 const GROUP = { maxChanges: 256, windowMs: 25 } as const;
 /** How long to wait before a commit is tried again that the disk refused. */
 const REFUSED_RETRY_MS = 1_000;
-/** Schemas below this number of migrations cannot be written by this build; none yet. */
+/** A build that knows fewer migrations than this cannot read what this one writes. */
 const OLDEST_READER = 1;
 
 /**
@@ -193,6 +193,9 @@ function openDatabase(file: string, { migrations, nativeBinding }: LedgerOptions
     db.pragma('cache_size = -4096');
     db.pragma('temp_store = MEMORY');
     db.transaction(() => migrate(db, migrations)).immediate();
+    // A page may have rotted far behind the first: better found here than at every start.
+    const found = db.pragma('quick_check(1)', { simple: true });
+    if (found !== 'ok') throw new DamagedLedger(String(found));
     return db;
   } catch (error) {
     db.close();
@@ -217,6 +220,8 @@ function migrate(db: Database.Database, migrations: readonly Migration[]): void 
   db.pragma(`user_version = ${migrations.length}`);
 }
 
+class DamagedLedger extends Error {}
+
 class NewerLedger extends Error {
   constructor(version: number) {
     super(`written by a newer build (schema ${version}) that this one cannot read`);
@@ -225,7 +230,7 @@ class NewerLedger extends Error {
 
 /** @throws what is not the file's fault: another instance, a folder without rights */
 function whyUnusable(error: unknown, dir: string): string {
-  if (error instanceof NewerLedger) return error.message;
+  if (error instanceof NewerLedger || error instanceof DamagedLedger) return error.message;
   const code = (error as { code?: string }).code ?? '';
   if (code.startsWith('SQLITE_BUSY')) {
     throw new UsageError(

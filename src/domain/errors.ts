@@ -41,13 +41,7 @@ const RECOVERY = {
 export type ErrorCode = keyof typeof RECOVERY;
 
 /** Codes after which S3 may or may not have done what was asked: the answer is what got lost. */
-const OUTCOME_UNKNOWN: ReadonlySet<ErrorCode> = new Set([
-  'S3_UNREACHABLE',
-  'S3_INTERNAL',
-  'S3_THROTTLED',
-  'STOPPING',
-  'UNEXPECTED',
-]);
+const OUTCOME_UNKNOWN: ReadonlySet<ErrorCode> = new Set(['S3_UNREACHABLE', 'S3_INTERNAL', 'UNEXPECTED']);
 
 /** The only error capabilities look into. Adapters translate their library's errors into it. */
 export class TransferError extends Error {

@@ -5,6 +5,8 @@ export interface KnownUpload {
   readonly id: number;
   readonly state: 'queued' | 'uploading' | 'failed' | 'superseded' | 'done';
   readonly fingerprint: Fingerprint;
+  /** Why it failed, where it did. */
+  readonly errorCode: string | undefined;
 }
 
 /**
@@ -19,5 +21,7 @@ export function decideEnqueue(known: KnownUpload | undefined, found: Fingerprint
   // Under way, its worker notices the change by itself; the next look then finds it superseded, or done.
   if (known.state === 'uploading') return 'leave';
   if (compareFingerprints(known.fingerprint, found) === 'changed') return 'settle';
-  return known.state === 'superseded' ? 'enqueue' : 'leave';
+  // Its disk may have been away for a moment: here it is again.
+  const back = known.state === 'failed' && known.errorCode === 'SOURCE_MISSING';
+  return known.state === 'superseded' || back ? 'enqueue' : 'leave';
 }

@@ -34,7 +34,7 @@ export interface OutboxStatus {
 /** Files queued in one go; within it the oldest first. The first are on their way while the rest is still looked at. */
 const BATCH_FILES = 1_024;
 /** Looks between two chances for everything else in the process. */
-const LOOKS_AT_A_TIME = 128;
+const LOOKS_AT_A_TIME = 256;
 
 /** Looks through an outbox and queues what is new. The look alone decides; there is nothing to miss between two of them. */
 export class OutboxScanner {
@@ -84,6 +84,11 @@ export class OutboxScanner {
     let files = 0;
     let looks = 0;
     for (const found of walkFolder(Buffer.from(this.path))) {
+      if (++looks % LOOKS_AT_A_TIME === 0) {
+        await others();
+        if (this.#loop.isStopping) return 0;
+      }
+      if (found === undefined) continue;
       if ('cause' in found) {
         problems.push(this.#explain(found.path, found.cause));
         continue;
@@ -94,10 +99,6 @@ export class OutboxScanner {
       if (batch.length >= BATCH_FILES) {
         await this.#enqueue(batch);
         batch = [];
-      }
-      if (++looks % LOOKS_AT_A_TIME === 0) {
-        await others();
-        if (this.#loop.isStopping) return 0;
       }
     }
     await this.#enqueue(batch);

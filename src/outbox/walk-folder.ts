@@ -17,9 +17,9 @@ const SLASH = Buffer.from('/');
 /**
  * All regular files below a folder, one at a time, so that a huge folder never lies in memory. Links, sockets, FIFOs
  * and devices are passed over. Synchronous: a thread-pool trip per file costs ten times the look itself; the caller
- * lets others run between files.
+ * lets others run between entries, each of which yields, if only undefined.
  */
-export function* walkFolder(folder: Buffer): Generator<FoundFile | UnreadableFolder> {
+export function* walkFolder(folder: Buffer): Generator<FoundFile | UnreadableFolder | undefined> {
   const waiting: Buffer[] = [Buffer.alloc(0)];
   for (let relative = waiting.pop(); relative !== undefined; relative = waiting.pop()) {
     let dir: Dir;
@@ -34,16 +34,15 @@ export function* walkFolder(folder: Buffer): Generator<FoundFile | UnreadableFol
         const name = entry.name as unknown as Buffer;
         const path = relative.length === 0 ? name : Buffer.concat([relative, SLASH, name]);
         if (entry.isDirectory()) waiting.push(path);
-        else if (entry.isFile()) {
+        else if (entry.isFile() || isUntyped(entry)) {
           const stats = lstatSync(Buffer.concat([folder, SLASH, path]), { bigint: true, throwIfNoEntry: false });
           if (stats?.isFile()) yield { path, stats };
-        } else if (isUntyped(entry)) {
-          // Some file systems do not tell the type with the name.
-          const stats = lstatSync(Buffer.concat([folder, SLASH, path]), { bigint: true, throwIfNoEntry: false });
-          if (stats?.isDirectory()) waiting.push(path);
-          else if (stats?.isFile()) yield { path, stats };
+          else if (stats?.isDirectory()) waiting.push(path); // some file systems do not tell the type with the name
         }
+        yield undefined;
       }
+    } catch (cause) {
+      yield { path: relative, cause: cause as NodeJS.ErrnoException };
     } finally {
       dir.closeSync();
     }

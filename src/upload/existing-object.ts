@@ -12,7 +12,7 @@ export type OnExisting = 'overwrite' | 'skip' | 'rename';
 
 /** Meets a key that is taken: recognises our own lost success, skips, or moves to another key. */
 export class ExistingObject {
-  #headDenied = false;
+  #denialTold = false;
 
   constructor(
     private readonly store: ObjectStore,
@@ -42,8 +42,8 @@ export class ExistingObject {
   async judge(attempt: UploadAttempt, mine: Mine, signal: AbortSignal): Promise<'ours' | 'foreign' | 'gone'> {
     const { row } = attempt;
     const seen = await this.#look(row.objectKey, signal);
-    if (seen === 'denied' && !this.#headDenied) {
-      this.#headDenied = true;
+    if (seen === 'denied' && !this.#denialTold) {
+      this.#denialTold = true;
       this.log.info({ code: 'ACCESS_DENIED' }, 'existing objects cannot be compared without s3:GetObject');
     }
     const verdict = judgeExisting(seen, mine, row.outcomeUnknown);
@@ -59,7 +59,6 @@ export class ExistingObject {
   async moveAway(attempt: UploadAttempt): Promise<Delivery | undefined> {
     const { row } = attempt;
     if (this.onExisting === 'skip') {
-      this.log.info({ id: row.id, key: row.objectKey }, 'key is taken, skipped');
       return { outcome: 'skipped', crc32: undefined };
     }
     const renames = row.renames + 1;
@@ -78,7 +77,6 @@ export class ExistingObject {
   }
 
   async #look(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined | 'denied'> {
-    if (this.#headDenied) return 'denied';
     try {
       return await this.store.findObject(key, signal);
     } catch (error) {

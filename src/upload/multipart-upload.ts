@@ -34,6 +34,8 @@ export class MultipartUpload {
     private readonly existing: ExistingObject,
     private readonly pool: BufferPool,
     private readonly log: Log,
+    /** S3 took a part: the account and the service are well, however long the rest takes. */
+    private readonly onAccepted: (attempt: UploadAttempt) => void,
     private readonly options: MultipartOptions,
   ) {}
 
@@ -148,6 +150,7 @@ export class MultipartUpload {
         : await readBody(source, part.offset, lease.buffer, digestNeeds, onSent);
       await source.assertUnchanged();
       const etag = await this.store.uploadPart(upload, part, body, signal);
+      this.onAccepted(attempt);
       const sent = { ...part, etag, crc32: body.crc32 };
       await this.partTable.add(attempt.row.id, sent);
       attempt.arrived(part.number, part.sizeBytes);
@@ -184,6 +187,7 @@ export class MultipartUpload {
         }
         return { outcome: 'delivered', crc32: whole.crc32 };
       }
+      attempt.noteOutcome(error);
       const lostAnswer = hasCode(error, 'MULTIPART_GONE') && row.outcomeUnknown;
       if (!lostAnswer || !(await this.existing.isDelivered(attempt, mine, signal))) throw error;
     }

@@ -40,6 +40,7 @@ export class SinglePut {
           await this.store.putObject(describeObject(attempt.row, uploadId, body.crc32), body, onlyIfAbsent, signal);
           return { outcome: 'delivered', crc32: body.crc32 };
         } catch (error) {
+          attempt.noteOutcome(error);
           if (!onlyIfAbsent || !hasCode(error, 'PRECONDITION_FAILED') || turn === MAX_TURNS) throw error;
           const whose = await this.existing.judge(attempt, { uploadId, sizeBytes, crc32: body.crc32 }, signal);
           if (whose === 'ours') return { outcome: 'delivered', crc32: body.crc32 };

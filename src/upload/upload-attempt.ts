@@ -1,3 +1,4 @@
+import { asTransferError } from '../domain/errors';
 import type { Upload } from './upload-row';
 
 /** One upload under way. `row` is what the ledger holds now: renaming and starting a multipart upload change it. */
@@ -12,6 +13,11 @@ export class UploadAttempt {
     readonly file: Buffer,
     readonly startedAtMs: number,
   ) {}
+
+  /** A call failed whose answer may be all that was lost. */
+  noteOutcome(error: unknown): void {
+    if (asTransferError(error).outcomeUnknown) this.row = { ...this.row, outcomeUnknown: true };
+  }
 
   get sentBytes(): number {
     let sum = this.#doneBytes;

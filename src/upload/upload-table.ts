@@ -66,14 +66,21 @@ export class UploadTable {
   }
 
   /**
-   * At start: what was under way when the process ended goes back in line, its outcome unknown; a file that had failed
-   * for good is tried anew when a person starts us again, perhaps with other settings.
+   * At start: what was under way when the process ended goes back in line; whether its outcome is unknown was marked
+   * before the call. A file that had failed for good is tried anew when a person starts us again, perhaps with other
+   * settings. What waits of an outbox that is no longer configured ends here: it would hold up its keys for ever.
    */
-  async recover(): Promise<{ interrupted: number; retried: number }> {
+  async recover(outboxIds: readonly number[]): Promise<{ interrupted: number; retried: number; orphaned: number }> {
     const counts = await this.ledger.write(() => ({
       interrupted: this.#sql
-        .prepare("UPDATE upload SET state = 'queued', outcome_unknown = 1, run_at_ms = 0 WHERE state = 'uploading'")
+        .prepare("UPDATE upload SET state = 'queued', run_at_ms = 0 WHERE state = 'uploading'")
         .run().changes,
+      orphaned: this.#sql
+        .prepare(
+          `UPDATE upload SET state = 'superseded', concluded_at_ms = ?
+           WHERE state = 'queued' AND outbox_id NOT IN (SELECT value FROM json_each(?))`,
+        )
+        .run(this.nowMs(), JSON.stringify(outboxIds)).changes,
       retried: this.#sql
         .prepare("UPDATE upload SET state = 'superseded' WHERE state = 'failed' AND error_code <> 'SOURCE_MISSING'")
         .run().changes,
@@ -84,19 +91,21 @@ export class UploadTable {
 
   /** A wall clock that was ahead must not hold a file back once it is right: nobody waits longer than the longest pause. */
   async clampRunAt(latestMs: number): Promise<void> {
-    await this.ledger.write(() =>
-      this.#sql
-        .prepare("UPDATE upload SET run_at_ms = :latestMs WHERE state = 'queued' AND run_at_ms > :latestMs")
-        .run({ latestMs }),
-    );
+    const beyond = "WHERE state = 'queued' AND run_at_ms > :latestMs";
+    if (this.#sql.prepare(`SELECT 1 FROM upload ${beyond} LIMIT 1`).get({ latestMs }) === undefined) return;
+    await this.ledger.write(() => this.#sql.prepare(`UPDATE upload SET run_at_ms = 1 ${beyond}`).run({ latestMs }));
   }
 
   /** The latest version of a path. Asked for every file of every look, so no more than the answer needs. */
-  findLatest(outboxId: number, path: Buffer): Pick<Upload, 'id' | 'state' | 'fingerprint'> | undefined {
+  findLatest(outboxId: number, path: Buffer): Pick<Upload, 'id' | 'state' | 'fingerprint' | 'errorCode'> | undefined {
     const row = this.#sql
-      .prepare('SELECT id, state, content, place FROM upload WHERE outbox_id = ? AND path = ? ORDER BY id DESC LIMIT 1')
-      .get(outboxId, path) as Pick<UploadRecord, 'id' | 'state' | 'content' | 'place'> | undefined;
-    return row && { id: row.id, state: row.state, fingerprint: { content: row.content, place: row.place } };
+      .prepare(
+        'SELECT id, state, content, place, error_code FROM upload WHERE outbox_id = ? AND path = ? ORDER BY id DESC LIMIT 1',
+      )
+      .get(outboxId, path) as Pick<UploadRecord, 'id' | 'state' | 'content' | 'place' | 'error_code'> | undefined;
+    if (row === undefined) return undefined;
+    const { id, state, content, place, error_code } = row;
+    return { id, state, fingerprint: { content, place }, errorCode: error_code ?? undefined };
   }
 
   find(id: number): Upload | undefined {
@@ -165,7 +174,7 @@ export class UploadTable {
     return { files, worst: worst && summarizeUpload(worst) };
   }
 
-  /** Before a call whose lost answer could be mistaken later. */
+  /** Before a call whose lost answer could be mistaken later: durable before the call. */
   async markAttempted({ id, attempt }: Upload): Promise<void> {
     await this.#guarded('SET outcome_unknown = 1', { id, attempt });
   }
@@ -213,7 +222,7 @@ export class UploadTable {
     error: TransferError,
   ): Promise<void> {
     const to = TRANSITIONS.uploading[conclusion.event];
-    const unknown = outcomeUnknown || error.outcomeUnknown ? 1 : 0;
+    const unknown = outcomeUnknown ? 1 : 0;
     if (conclusion.event === 'release') {
       // No failure, and run_at_ms as it was: the file keeps its place in line.
       await this.#guarded('SET state = :to, outcome_unknown = :unknown', { id, attempt, to, unknown });

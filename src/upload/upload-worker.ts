@@ -80,11 +80,7 @@ export class UploadWorker {
 
   start(): this {
     this.#loop.start();
-    this.#finished = this.#loop.finished
-      .finally(() => this.#drain())
-      .then(() => {
-        if (this.#broken !== undefined) throw this.#broken;
-      });
+    this.#finished = this.#untilDrained();
     return this;
   }
 
@@ -107,6 +103,15 @@ export class UploadWorker {
     if (await this.#takeAhead()) return 0;
     await this.#forgetFarFuture();
     return this.#idleMs();
+  }
+
+  async #untilDrained(): Promise<void> {
+    try {
+      await this.#loop.finished;
+    } finally {
+      await this.#drain();
+    }
+    if (this.#broken !== undefined) throw this.#broken;
   }
 
   async #drain(): Promise<void> {
@@ -201,8 +206,7 @@ export class UploadWorker {
   async #forgetFarFuture(): Promise<void> {
     const latestMs =
       this.options.clock.nowMs() + Math.max(this.options.retryMaxMs, this.options.accountProbeMaxMs) + IDLE_MS;
-    if ((this.options.table.nextRunAtMs() ?? 0) > latestMs)
-      await this.options.table.clampRunAt(this.options.clock.nowMs());
+    await this.options.table.clampRunAt(latestMs);
   }
 
   async #attempt(attempt: UploadAttempt, source: UploadSource): Promise<void> {

@@ -74,7 +74,11 @@ describe('credentials of a role alias', () => {
       }),
       /does not prove who it is .*credentials\.roleAlias\.caFile/,
     ],
-    ["no CA but the system's", async () => ({ caFile: undefined }), /does not prove who it is by the system's CA/],
+    [
+      "no CA but the system's",
+      async () => ({ caFile: undefined }),
+      /does not prove who it is by the CA certificates Node.js brings along/,
+    ],
     [
       'a key of another certificate',
       async () => ({

@@ -32,6 +32,7 @@ export interface CrashRunResult {
 
 const POLL_MS = 5;
 const PATIENCE_MS = 20_000;
+const SWEEP_WITHIN_MS = 5_000;
 const PARALLEL_FILES = 2;
 const PARALLEL_PARTS = 2;
 const BUCKET = 'fleet-bucket';
@@ -115,7 +116,7 @@ class CrashRun {
         .map(({ key }) => key);
     if (left().length === 0) return;
     const life = this.#begin(settings, undefined);
-    await this.#untilDeathOr(life, () => left().length === 0, 1_000);
+    await this.#untilDeathOr(life, () => left().length === 0, SWEEP_WITHIN_MS);
     await life.end();
     this.#output += life.output;
     for (const key of left()) this.#problems.push(`left open: multipart upload of ${key}`);

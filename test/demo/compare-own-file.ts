@@ -30,7 +30,8 @@ function findSource(outbox: string, path: string): Buffer | undefined {
   const file = Buffer.from(join(outbox, path));
   if (findStats(file) !== undefined) return file;
   for (const found of walkFolder(Buffer.from(outbox)))
-    if (printableName(found.path) === path) return Buffer.concat([Buffer.from(`${outbox}/`), found.path]);
+    if (found !== undefined && printableName(found.path) === path)
+      return Buffer.concat([Buffer.from(`${outbox}/`), found.path]);
   return undefined;
 }
 

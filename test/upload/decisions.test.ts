@@ -107,8 +107,16 @@ describe('a file found in the outbox', () => {
     { row: 'superseded', found: known, decision: 'enqueue' },
     { row: 'superseded', found: other, decision: 'settle' },
   ] as const)('with a row $row: $decision', ({ row, found, decision }) => {
-    expect(decideEnqueue(row === undefined ? undefined : { id: 1, state: row, fingerprint: known }, found)).toBe(
-      decision,
-    );
+    expect(
+      decideEnqueue(
+        row === undefined ? undefined : { id: 1, state: row, fingerprint: known, errorCode: undefined },
+        found,
+      ),
+    ).toBe(decision);
+  });
+
+  it('that had vanished, and is back as it was: enqueue', () => {
+    const failed = { id: 1, state: 'failed', fingerprint: known, errorCode: 'SOURCE_MISSING' } as const;
+    expect(decideEnqueue(failed, known)).toBe('enqueue');
   });
 });

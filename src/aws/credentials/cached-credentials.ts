@@ -10,6 +10,7 @@ export interface FreshCredentials {
 /** Renewed when so much of the lifetime is left, at most so long: a transfer under way should not meet the end. */
 const RENEW_SHARE = 0.2;
 const RENEW_AT_MOST_MS = 5 * 60_000;
+const RENEW_AGAIN_MS = 60_000;
 
 /**
  * Keeps credentials in memory and asks for new ones only when somebody needs them: an idle device pays no renewals.
@@ -33,14 +34,14 @@ export class CachedCredentials implements CredentialsSource {
 
   async get(): Promise<SessionCredentials> {
     const nowMs = this.clock.monotonicMs();
-    if (this.#held !== undefined && nowMs < this.#renewAtMs) return this.#held;
+    if (this.#held !== undefined && nowMs < Math.min(this.#renewAtMs, this.#expiresAtMs)) return this.#held;
     this.#fetching ??= this.#renew().finally(() => {
       this.#fetching = undefined;
     });
     const held = this.#held;
     if (held === undefined || nowMs >= this.#expiresAtMs) return this.#fetching;
-    // Still valid: a renewal that fails is tried again by the next who asks.
-    return this.#fetching.catch(() => held);
+    this.#fetching.catch(() => undefined); // still valid: nobody waits, and the next attempt is made in a while
+    return held;
   }
 
   invalidate(used: SessionCredentials): void {
@@ -52,7 +53,11 @@ export class CachedCredentials implements CredentialsSource {
   }
 
   async #renew(): Promise<SessionCredentials> {
-    const { credentials, lifetimeMs } = await this.fetch();
+    const { credentials, lifetimeMs } = await this.fetch().catch((error: unknown) => {
+      const leftMs = this.#expiresAtMs - this.clock.monotonicMs();
+      this.#renewAtMs = this.clock.monotonicMs() + Math.max(0, Math.min(RENEW_AGAIN_MS, leftMs / 4));
+      throw error;
+    });
     const nowMs = this.clock.monotonicMs();
     this.#expiresAtMs = nowMs + lifetimeMs;
     this.#renewAtMs = this.#expiresAtMs - Math.min(RENEW_AT_MOST_MS, lifetimeMs * RENEW_SHARE);

@@ -118,7 +118,8 @@ export class RoleAlias {
     const code = error.code ?? '';
     const { host } = this.#url;
     if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_SIGNATURE|CERT_UNTRUSTED|ERR_TLS_CERT_ALTNAME)/.test(code)) {
-      const where = this.options.caFile === undefined ? "the system's CA certificates" : this.options.caFile;
+      const where =
+        this.options.caFile === undefined ? 'the CA certificates Node.js brings along' : this.options.caFile;
       return new TransferError(
         'CREDENTIALS_REFUSED',
         `${host} does not prove who it is by ${where} (${code}); check credentials.roleAlias.endpoint, or set credentials.roleAlias.caFile to its CA`,

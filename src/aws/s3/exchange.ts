@@ -55,6 +55,10 @@ const HUNG_UP: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 export function exchange(options: ExchangeRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
     const { url, method, path, headers, agent, body, signal, stallMs } = options;
+    if (signal.aborted) {
+      reject(new NoAnswer('stopping', false));
+      return;
+    }
     const expect = (body?.sizeBytes ?? 0) >= EXPECT_CONTINUE_BYTES;
     const request = (url.protocol === 'http:' ? requestHttp : requestHttps)({
       agent,

@@ -51,7 +51,6 @@ export class S3Connection {
   #client: S3Client | undefined;
   #base: URL | undefined;
   #signer: { region: string; signer: SignatureV4 } | undefined;
-  #used: SessionCredentials | undefined;
 
   constructor(private readonly options: S3ConnectionOptions) {
     this.#region = options.region;
@@ -72,6 +71,8 @@ export class S3Connection {
       agent: this.options.agent,
       stallMs: this.options.stallMs,
       signal,
+    }).catch((error: unknown) => {
+      throw explainProbe(error, url.host);
     });
     this.options.onServerDate(answer.headers.date);
   }
@@ -116,15 +117,18 @@ export class S3Connection {
     const tried = new Set<string>();
     const once = (remedy: string): boolean => !tried.has(remedy) && tried.add(remedy) !== undefined;
     for (;;) {
+      const used = await this.options.credentials.get();
       try {
         return await attempt();
       } catch (error) {
         const region = error instanceof WrongRegion ? error.region : undefined;
         const cause = error instanceof WrongRegion ? error.failure : error;
         if (region !== undefined && region !== this.#region && once('region')) this.#moveTo(region);
-        else if (hasCode(cause, 'CREDENTIALS_EXPIRED') && once('credentials')) this.#renew();
+        else if (hasCode(cause, 'CREDENTIALS_EXPIRED') && once('credentials'))
+          this.options.credentials.invalidate(used);
         // Some stores answer AccessDenied to an expired token; by our own reckoning it is one.
-        else if (hasCode(cause, 'ACCESS_DENIED') && this.#usedExpired() && once('credentials')) this.#renew();
+        else if (hasCode(cause, 'ACCESS_DENIED') && this.options.credentials.isExpired(used) && once('credentials'))
+          this.options.credentials.invalidate(used);
         else if (hasCode(cause, 'CLOCK_SKEWED') && once('clock'))
           continue; // its Date is learned, the next is signed by it
         else throw cause;
@@ -132,18 +136,9 @@ export class S3Connection {
     }
   }
 
-  #renew(): void {
-    if (this.#used !== undefined) this.options.credentials.invalidate(this.#used);
-  }
-
-  #usedExpired(): boolean {
-    return this.#used !== undefined && this.options.credentials.isExpired(this.#used);
-  }
-
   #moveTo(region: string): void {
     this.#region = region;
-    this.#client?.destroy();
-    this.#client = undefined;
+    this.#client = undefined; // not destroyed: its connections are everybody's
     this.#base = undefined;
     this.options.onRegion(region);
   }
@@ -201,9 +196,9 @@ export class S3Connection {
   }
 
   async #getCredentials(): Promise<SessionCredentials & { expiration: Date }> {
-    this.#used = await this.options.credentials.get();
+    const held = await this.options.credentials.get();
     // The SDK keeps what has a future expiration and would not ask again after ExpiredToken: the cache is ours.
-    return { ...this.#used, expiration: new Date(0) };
+    return { ...held, expiration: new Date(0) };
   }
 
   #loadSdk(): Promise<typeof import('@aws-sdk/client-s3')> {
@@ -306,6 +301,18 @@ export class S3Connection {
       code === 'IllegalLocationConstraintException';
     return elsewhere && region !== undefined && region !== '' ? new WrongRegion(region, failure) : failure;
   }
+}
+
+/** A CA that is not trusted looks like a dead link, and never gets better by waiting. */
+function explainProbe(error: unknown, host: string): unknown {
+  const isTrust =
+    error instanceof NoAnswer && /^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_|ERR_TLS_CERT)/.test(error.message);
+  if (!isTrust) return error;
+  return new NoAnswer(
+    `${host} does not prove who it is (${error.message}); set s3.caFile to its CA, or set the clock`,
+    false,
+    { cause: error },
+  );
 }
 
 class WrongRegion extends Error {

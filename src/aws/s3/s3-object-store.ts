@@ -45,6 +45,7 @@ export class S3ObjectStore implements ObjectStore {
       repeatable: !onlyIfAbsent,
     });
     assertKept(answer, body, attributes.key);
+    assertETag(answer, attributes.key);
   }
 
   async createMultipart(attributes: ObjectAttributes, signal: AbortSignal): Promise<string> {
@@ -82,9 +83,7 @@ export class S3ObjectStore implements ObjectStore {
       repeatable: true,
     });
     assertKept(answer, body, key);
-    const { etag } = answer.headers;
-    if (!etag) throw new TransferError('S3_INTERNAL', `S3 gave no ETag for part ${part.number} of ${key}`);
-    return etag;
+    return assertETag(answer, key);
   }
 
   async listParts({ key, id }: Multipart, signal: AbortSignal): Promise<ListedPart[]> {
@@ -220,11 +219,21 @@ function assertKept(answer: Answer, body: Body, key: string): void {
   }
 }
 
+/** Without one it was not S3 that said 200: a proxy, a captive portal. */
+function assertETag(answer: Answer, key: string): string {
+  const { etag } = answer.headers;
+  if (!etag)
+    throw new TransferError('S3_INTERNAL', `an answer without an ETag to ${key}; something stands between here and S3`);
+  return etag;
+}
+
 /** A list of parts that S3 will never accept is no reason to send it for ever: anew. */
 function asUnusable(error: unknown, key: string): unknown {
-  const name = (error as { cause?: { name?: string } }).cause?.name ?? '';
+  const { name = '', message = '' } = (error as { cause?: { name?: string; message?: string } }).cause ?? {};
   // InvalidRequest: the size of the whole differs (MpuObjectSize).
-  const refused = ['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'BadDigest', 'InvalidRequest'].includes(name);
+  const refused =
+    ['InvalidPart', 'InvalidPartOrder', 'EntityTooSmall', 'BadDigest'].includes(name) ||
+    (name === 'InvalidRequest' && /size/i.test(message));
   return refused || hasCode(error, 'S3_DAMAGED_IN_TRANSIT')
     ? new TransferError(
         'MULTIPART_UNUSABLE',
