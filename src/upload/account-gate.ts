@@ -80,9 +80,9 @@ export class AccountGate {
     }
   }
 
-  /** Monotonic milliseconds when the next breaker wants its probe. */
-  nextProbeAtMs(): number | undefined {
-    const times = [...this.#all().values()].map((breaker) => breaker.probeAtMs).filter((at) => at !== undefined);
+  /** Monotonic milliseconds of the next probe that is not due by `afterMs`. */
+  nextProbeAtMs(afterMs: number): number | undefined {
+    const times = [...this.#all().values()].map((breaker) => breaker.probeAtMs ?? 0).filter((at) => at > afterMs);
     return times.length > 0 ? Math.min(...times) : undefined;
   }
 

@@ -158,11 +158,11 @@ export class UploadTable {
     return taken;
   }
 
-  /** When the next deferred row is due, Unix milliseconds. */
-  nextRunAtMs(): number | undefined {
+  /** When the next deferred row becomes due that is not by `afterMs`, Unix milliseconds. */
+  nextRunAtMs(afterMs: number): number | undefined {
     const row = this.#sql
-      .prepare("SELECT MIN(run_at_ms) AS at FROM upload WHERE state = 'queued' AND run_at_ms > 0")
-      .get() as { at: number | null };
+      .prepare("SELECT MIN(run_at_ms) AS at FROM upload WHERE state = 'queued' AND run_at_ms > 0 AND run_at_ms > ?")
+      .get(afterMs) as { at: number | null };
     return row.at ?? undefined;
   }
 

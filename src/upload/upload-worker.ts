@@ -99,10 +99,12 @@ export class UploadWorker {
 
   /** @returns for how many milliseconds there is nothing to do */
   async #step(): Promise<number> {
+    const { clock } = this.options;
+    const looked = { wallMs: clock.nowMs(), monotonicMs: clock.monotonicMs() };
     this.#startAhead();
-    if (await this.#takeAhead()) return 0;
+    if (await this.#takeAhead(looked.wallMs)) return 0;
     await this.#forgetFarFuture();
-    return this.#idleMs();
+    return this.#idleMs(looked);
   }
 
   async #untilDrained(): Promise<void> {
@@ -160,7 +162,7 @@ export class UploadWorker {
   }
 
   /** @returns whether anything was taken */
-  async #takeAhead(): Promise<boolean> {
+  async #takeAhead(nowMs: number): Promise<boolean> {
     if (this.options.link.status.state === 'down' || this.#ahead.length > AHEAD.files / 2) return false;
     const aheadBytes = this.#ahead.reduce((sum, row) => sum + row.sizeBytes, 0);
     if (this.#ahead.length >= this.options.parallelFiles && aheadBytes > AHEAD.bytes / 2) return false;
@@ -174,7 +176,7 @@ export class UploadWorker {
         limit,
         atLeast: this.options.parallelFiles,
         limitBytes: AHEAD.bytes - aheadBytes,
-        nowMs: this.options.clock.nowMs(),
+        nowMs,
         busyKeys: new Set([...this.active.map(({ row }) => row.objectKey), ...this.#ahead.map((row) => row.objectKey)]),
       });
       this.#ahead.push(...rows);
@@ -190,16 +192,19 @@ export class UploadWorker {
     return Number.isFinite(admitted) && this.#ahead.some((row) => row.outboxId === source.outboxId) ? 0 : admitted;
   }
 
-  #idleMs(): number {
-    const runAtMs = this.options.table.nextRunAtMs();
-    const probeAtMs = this.options.gate.nextProbeAtMs();
+  /**
+   * Until something becomes due that was not when we looked. What was due then and could not start waits for a slot,
+   * the link or a probe, and each of these wakes us.
+   */
+  #idleMs(looked: { readonly wallMs: number; readonly monotonicMs: number }): number {
+    const { clock, table, gate } = this.options;
+    const runAtMs = table.nextRunAtMs(looked.wallMs);
+    const probeAtMs = gate.nextProbeAtMs(looked.monotonicMs);
     const waits = [
-      runAtMs === undefined ? IDLE_MS : runAtMs - this.options.clock.nowMs(),
-      probeAtMs === undefined ? IDLE_MS : probeAtMs - this.options.clock.monotonicMs(),
+      runAtMs === undefined ? IDLE_MS : runAtMs - clock.nowMs(),
+      probeAtMs === undefined ? IDLE_MS : probeAtMs - clock.monotonicMs(),
     ];
-    // What is due but cannot start now waits for a slot or the link, and both wake us.
-    const future = waits.filter((ms) => ms > 0);
-    return Math.min(IDLE_MS, ...future) + 1;
+    return Math.max(1, Math.ceil(Math.min(IDLE_MS, ...waits)));
   }
 
   /** A wall clock that was years ahead must not hold files back once it is right. */
@@ -294,4 +299,5 @@ export class UploadWorker {
 }
 
 const SLASH = Buffer.from('/');
-const IDLE_MS = 3_600_000;
+/** Longest sleep: a look costs a few microseconds, and nothing is written. */
+const IDLE_MS = 60_000;

@@ -29,6 +29,7 @@ describe('cached credentials', () => {
     await cache.get();
     await clock.pass(3_600_000 - 299_000);
     expect((await cache.get()).sessionToken).toBe('t1'); // nobody waits for the new ones
+    await clock.pass(0);
     expect((await cache.get()).sessionToken).toBe('t2');
     expect(issuer.calls).toBe(2);
   });

@@ -76,8 +76,13 @@ describe('a configuration', () => {
       { ...usable, credentials: { source: 'role-alias' } },
       /credentials\.roleAlias\.endpoint: missing.*\n.*alias: missing.*\n.*certificateFile: missing/,
     ],
-    [{ ...usable, outboxes: [{ path: '/out' }, { path: '/out/sub' }] }, /contains or equals/],
+    [{ ...usable, outboxes: [{ path: '/out' }, { path: '/out/sub', key: 'x/{path}' }] }, /contains or equals/],
     [{ ...usable, outboxes: [{ path: '/out' }, { path: '/out' }] }, /contains or equals/],
+    [
+      { ...usable, outboxes: [{ path: '/cam1' }, { path: '/cam2' }] },
+      /outboxes\[1\]\.key: the same as outboxes\[0\]\.key.*\{thing\}\/outbox\/cam2\/\{path\}/,
+    ],
+    [{ ...usable, outboxes: [{ path: '/' }] }, /lies inside the outbox/],
     [{ ...usable, state: { dir: '/data/out/state' } }, /state\.dir: .* lies inside the outbox/],
   ])('%j is refused', (settings, message) => {
     expect(() => parseConfig(settings, {})).toThrow(message);

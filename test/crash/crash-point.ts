@@ -9,6 +9,9 @@ export class SimulatedCrash extends Error {
 
 export type Moment = 'before' | 'after';
 
+/** The ledger's. */
+export type Write = <R>(change: () => R) => Promise<R>;
+
 /** Which call is the last: the n-th of all, or the n-th of one name. 1-based. */
 export interface CrashAt {
   readonly name?: string;
@@ -53,16 +56,17 @@ export class CrashPoint {
   }
 
   /** A change of the ledger. Killed after it: it is committed, and so is what came before it in its group. */
-  async commit<T>(name: string, write: (change: () => T) => Promise<T>, change: () => T): Promise<T> {
+  async commit<T>(name: string, write: Write, change: () => T): Promise<T> {
     const isLast = this.#enter(name);
     const result = await write(() => {
-      this.#assertAlive();
+      // Of the dead nothing is written. It does not throw: that would undo the others in its group.
+      if (this.#killedIn !== undefined && !isLast) return undefined;
       const changed = change();
       if (isLast) this.#kill(name);
       return changed;
     });
     this.#leave(false, name);
-    return result;
+    return result as T; // heard by the living only
   }
 
   #enter(name: string): boolean {

@@ -92,9 +92,10 @@ export class Incarnation {
       const write = ledger.write.bind(ledger);
       ledger.write = <T>(change: () => T): Promise<T> => {
         const name = callerInTables(new Error().stack ?? '');
-        return this.crash.commit(name, write<T>, () => {
+        const begun = name === 'commit startMultipart' ? this.#created.shift() : undefined;
+        return this.crash.commit(name, write, () => {
           const changed = change();
-          if (name === 'commit startMultipart') this.#unrecorded.delete(this.#created.shift() ?? '');
+          if (begun !== undefined) this.#unrecorded.delete(begun);
           return changed;
         });
       };

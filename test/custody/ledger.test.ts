@@ -1,4 +1,13 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Database from 'better-sqlite3';
@@ -88,6 +97,15 @@ describe('the ledger', () => {
 
   it.each([
     ['overwritten with garbage', () => writeFileSync(join(dir, 'ledger.sqlite'), 'x'.repeat(100_000))],
+    [
+      'damaged in a page far behind the first',
+      () => {
+        const file = join(dir, 'ledger.sqlite');
+        const bytes = readFileSync(file);
+        bytes.fill(0xff, bytes.length - 4_096);
+        writeFileSync(file, bytes);
+      },
+    ],
     [
       'from a build whose schema this one cannot read',
       () => {

@@ -197,6 +197,29 @@ describe('when the key is taken', () => {
     expect(row).toMatchObject({ outcome: 'delivered', key: 'device00/outbox/a.txt' });
   });
 
+  it('without HEAD, a row that was only taken when the power went is not counted as delivered', async () => {
+    const putOnly = {
+      Version: '2012-10-17' as const,
+      Statement: [{ Effect: 'Allow' as const, Action: 's3:PutObject', Resource: '*' }],
+    };
+    courier = await Courier.create({ policy: putOnly, config: { upload: { onExisting: 'rename' } } });
+    await occupy('a.txt');
+    courier.drop('a.txt', 'mine');
+    await courier.cloud.goOffline();
+    await courier.start();
+    await courier.logged('link is down, waiting');
+    await courier.stop();
+    const { default: Database } = await import('better-sqlite3');
+    const db = new Database(`${courier.dir}/state/ledger.sqlite`);
+    db.exec("UPDATE upload SET state = 'uploading', outcome_unknown = 0"); // as a power cut leaves what is taken ahead
+    db.close();
+    await courier.cloud.goOnline();
+    await courier.start();
+    await courier.delivered(1);
+    expect((await courier.content('device00/outbox/a.txt')).toString()).toBe('foreign');
+    expect(courier.keys()).toHaveLength(2);
+  });
+
   it('without HEAD an object counts as ours only after a lost answer, and that is said', async () => {
     courier = await Courier.create({
       policy: { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: 's3:PutObject', Resource: '*' }] },

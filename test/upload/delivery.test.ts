@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { appendFileSync, chmodSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { Courier } from '../support/courier';
 import { until } from '../support/until';
 
@@ -186,5 +186,55 @@ describe('files in the outbox', () => {
     const [line] = await courier.logged('file cannot be delivered');
     expect(line).toMatchObject({ code: 'SOURCE_MISSING', level: 'error' });
     expect(courier.component.status().uploads.failed).toBe(1);
+  });
+
+  it('that were away for a moment, with their disk, are sent when they are back', async () => {
+    courier = await Courier.create();
+    await courier.cloud.goOffline();
+    courier.drop('a.txt', 'x');
+    await courier.start();
+    await until('queued', () => courier.component.status().uploads.queued === 1);
+    renameSync(courier.outbox, `${courier.dir}/away`);
+    await courier.cloud.goOnline();
+    await courier.logged('file cannot be delivered');
+    await until('told that the outbox is gone', () =>
+      courier.component.status().outboxes[0]!.problems.some((one) => one.includes('mkdir -p')),
+    );
+    renameSync(`${courier.dir}/away`, courier.outbox);
+    await courier.delivered(1);
+  });
+
+  it('being written are not sent at each look', async () => {
+    courier = await Courier.create();
+    const file = courier.drop('log.txt', 'line\n');
+    await courier.start();
+    await courier.delivered(1);
+    let looks = 0;
+    for (let last = 0; looks < 10; ) {
+      appendFileSync(file, 'line\n');
+      await until('another look', () => courier.component.status().outboxes[0]!.lastScanAtMs! > last);
+      last = courier.component.status().outboxes[0]!.lastScanAtMs!;
+      looks += 1;
+    }
+    const before = courier.cloud.counters.PutObject!;
+    expect(before).toBeLessThanOrEqual(3);
+    await courier.delivered(before + 1);
+    expect((await courier.content('device00/outbox/log.txt')).toString()).toBe('line\n'.repeat(11));
+  });
+
+  it('of an outbox that is no longer configured hold up no key', async () => {
+    courier = await Courier.create();
+    await courier.cloud.goOffline();
+    courier.drop('a.txt', 'old');
+    await courier.start();
+    await courier.logged('link is down, waiting');
+    await courier.stop();
+    await courier.cloud.goOnline();
+    const moved = `${courier.dir}/moved`;
+    renameSync(courier.outbox, moved);
+    courier.sections.outboxes = [{ path: moved, rescanSeconds: 0.1 }];
+    await courier.start();
+    await courier.delivered(1);
+    await courier.logged('files of an outbox that is no longer configured are not sent; add it again to send them');
   });
 });
