@@ -1,7 +1,7 @@
 import { setImmediate as others } from 'node:timers/promises';
 import type { Clock } from '../clock';
 import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
-import { printableName } from '../domain/printable-name';
+import { findNamesake, printableName } from '../domain/printable-name';
 import type { Log } from '../log';
 import { RunLoop } from '../run-loop';
 import { decideEnqueue, type KnownUpload } from './decide-enqueue';
@@ -42,6 +42,9 @@ export class OutboxScanner {
   /** Files found in another version than the one known, by this look and by the one before: path → content. */
   #changing = new Map<string, string>();
   #changedBefore = new Map<string, string>();
+  /** Of the batch being gathered. */
+  readonly #batchNames = new Set<string>();
+  #clashes: string[] = [];
   readonly #loop: RunLoop;
 
   constructor(
@@ -78,6 +81,8 @@ export class OutboxScanner {
   /** @returns milliseconds until the next look */
   async #scan(): Promise<number> {
     const problems: string[] = [];
+    this.#clashes = [];
+    this.#batchNames.clear();
     this.#changedBefore = this.#changing;
     this.#changing = new Map();
     let batch: QueuedFile[] = [];
@@ -102,8 +107,9 @@ export class OutboxScanner {
       }
     }
     await this.#enqueue(batch);
+    problems.push(...this.#clashes);
     for (const problem of problems)
-      if (!this.#status.problems.includes(problem)) this.log.error({ reason: problem }, 'outbox cannot be read');
+      if (!this.#status.problems.includes(problem)) this.log.error({ reason: problem }, 'look at the outbox');
     this.#status = { path: this.path, files, lastScanAtMs: this.clock.nowMs(), problems };
     return this.rescanMs;
   }
@@ -113,6 +119,14 @@ export class OutboxScanner {
     const known = this.queue.findLatest(path);
     const decision = decideEnqueue(known, fingerprint);
     if (decision === 'leave') return undefined;
+    const namesake = findNamesake(path);
+    if (namesake !== undefined && this.#isQueued(namesake)) {
+      this.#clashes.push(
+        `${printableName(path)}: two files of the outbox ${this.path} would have this one name in S3, one of them with bytes that are not text; rename one`,
+      );
+      return undefined;
+    }
+    this.#batchNames.add(path.toString('latin1'));
     if (decision === 'settle') {
       const name = path.toString('latin1'); // one character per byte
       this.#changing.set(name, fingerprint.content);
@@ -127,10 +141,16 @@ export class OutboxScanner {
     };
   }
 
+  /** By this look, or an earlier one. */
+  #isQueued(path: Buffer): boolean {
+    return this.#batchNames.has(path.toString('latin1')) || this.queue.findLatest(path) !== undefined;
+  }
+
   async #enqueue(batch: QueuedFile[]): Promise<void> {
     if (batch.length === 0) return;
     batch.sort((a, b) => a.mtimeMs - b.mtimeMs);
     await this.queue.enqueue(batch);
+    this.#batchNames.clear();
     this.log.debug({ count: batch.length }, 'files queued');
     this.onQueued();
   }

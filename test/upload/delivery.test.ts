@@ -49,6 +49,23 @@ describe('files in the outbox', () => {
     expect(courier.keys()).toEqual(['device00/outbox/%83e%0AA']);
   });
 
+  it('whose names would be one in S3 do not overwrite each other: one waits, and it is said', async () => {
+    courier = await Courier.create();
+    courier.drop('a%0Ab', 'plain');
+    courier.drop('c.txt', 'other');
+    await courier.start();
+    await courier.delivered(2);
+    writeFileSync(`${courier.outbox}/a\nb`, 'odd');
+    await courier.logged('look at the outbox');
+    expect(courier.component.status().outboxes[0]!.problems).toEqual([
+      expect.stringMatching(/^a%0Ab: two files .* rename one$/),
+    ]);
+    expect((await courier.content('device00/outbox/a%0Ab')).toString()).toBe('plain');
+    renameSync(`${courier.outbox}/a\nb`, `${courier.outbox}/d\ne`);
+    await courier.delivered(3);
+    expect((await courier.content('device00/outbox/d%0Ae')).toString()).toBe('odd');
+  });
+
   it('that appear, change, or vanish while it runs are followed', async () => {
     courier = await Courier.create();
     await courier.start();
