@@ -1,17 +1,14 @@
-import { readFileSync } from 'node:fs';
-import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
-import { S3Connection } from './aws/s3/s3-connection';
-import { S3ObjectStore } from './aws/s3/s3-object-store';
+import type { S3Connection } from './aws/s3/s3-connection';
 import type { Clock } from './clock';
 import { buildCredentials, type Credentials } from './component/build-credentials';
+import { buildStore } from './component/build-store';
 import { thingFields } from './component/thing-fields';
 import type { Config, OutboxConfig } from './config/schema';
 import { answerControl } from './control/answer-control';
 import { ControlServer } from './control/control-server';
 import { type StatusDocument, socketPath, type UploadDetails, type UploadSummary } from './control/protocol';
 import { Ledger } from './custody/ledger';
-import { asTransferError, hasCode, UsageError } from './domain/errors';
+import { asTransferError, hasCode } from './domain/errors';
 import { KeyTemplate } from './domain/key-template';
 import { printableName } from './domain/printable-name';
 import { Link } from './link/link';
@@ -23,12 +20,13 @@ import { BufferPool } from './upload/buffer-pool';
 import { ExistingObject } from './upload/existing-object';
 import { MultipartUpload } from './upload/multipart-upload';
 import type { ObjectStore } from './upload/object-store';
+import { OrphanSweeper } from './upload/orphan-sweeper';
 import { PartTable } from './upload/part-table';
-import { describeUpload, summarizeUpload } from './upload/present-upload';
 import { sendFile } from './upload/send-file';
 import { SinglePut } from './upload/single-put';
 import type { UploadState } from './upload/transitions';
 import type { UploadAttempt } from './upload/upload-attempt';
+import { UploadReader } from './upload/upload-reader';
 import { UPLOAD_MIGRATIONS } from './upload/upload-schema';
 import { UploadTable } from './upload/upload-table';
 import { type UploadSource, UploadWorker } from './upload/upload-worker';
@@ -62,16 +60,15 @@ export class Component {
   readonly #serverClock: ServerClock;
   readonly #ledger: Ledger;
   readonly #table: UploadTable;
-  readonly #parts: PartTable;
+  readonly #reader: UploadReader;
   readonly #control: ControlServer;
   readonly #credentials: Credentials | undefined;
   #connection: S3Connection | undefined;
   #gate: AccountGate | undefined;
   #link: Link | undefined;
   #worker: UploadWorker | undefined;
+  #sweeper: OrphanSweeper | undefined;
   #scanners: OutboxScanner[] = [];
-  #sweeping: Promise<void> = Promise.resolve();
-  readonly #stopping = new AbortController();
 
   /** @throws UsageError for a configuration that cannot work, another instance, a state folder without rights */
   constructor(
@@ -83,8 +80,12 @@ export class Component {
     this.#serverClock = new ServerClock(clock);
     this.#credentials = buildCredentials(config, { ...edge, serverClock: this.#serverClock });
     this.#ledger = Ledger.open({ dir: config.state.dir, migrations: UPLOAD_MIGRATIONS, nativeBinding, clock, log });
-    this.#table = new UploadTable(this.#ledger, () => clock.nowMs());
-    this.#parts = new PartTable(this.#ledger);
+    this.#table = new UploadTable(
+      this.#ledger,
+      () => clock.nowMs(),
+      () => this.#sweeper?.wake(),
+    );
+    this.#reader = new UploadReader(this.#ledger);
     this.#control = new ControlServer(socketPath(config.state.dir), (request) => answerControl(request, this), log);
   }
 
@@ -98,33 +99,37 @@ export class Component {
     for (const [i, config] of this.config.outboxes.entries()) {
       outboxes.push({ config, id: await this.#table.outboxId(config.path), template: templates[i]! });
     }
-    const { interrupted, retried, orphaned } = await this.#table.recover(outboxes.map(({ id }) => id));
+    const { interrupted, retried, unconfigured } = await this.#table.recover(outboxes.map(({ id }) => id));
     log.info({ version: VERSION, count: this.#table.tally.queued.files }, 'started');
     if (interrupted > 0) log.info({ count: interrupted }, 'interrupted uploads go on');
     if (retried > 0) log.info({ count: retried }, 'failed files are tried anew');
-    if (orphaned > 0)
+    if (unconfigured > 0)
       log.warn(
-        { count: orphaned },
+        { count: unconfigured },
         'files of an outbox that is no longer configured are not sent; add it again to send them',
       );
     if (outboxes.length === 0) {
       log.warn({}, 'no outbox is configured, nothing to send; add outboxes: to the configuration');
       return this;
     }
-    const store = this.#buildStore();
+    const { connection, store: plainStore } = buildStore(this.config, {
+      ...this.edge,
+      credentials: this.#credentials!.cache, // the configuration was refused without them
+      serverClock: this.#serverClock,
+    });
+    this.#connection = connection;
+    const store = this.edge.wrapStore?.(plainStore) ?? plainStore;
     this.#worker = this.#buildWorker(outboxes, store).start();
     this.#scanners = outboxes.map((outbox) => this.#buildScanner(outbox).start());
-    for (const part of [this.#worker, ...this.#scanners]) part.finished.catch(onBroken);
-    this.#sweeping = this.#abortOrphans(store);
+    this.#sweeper = new OrphanSweeper(this.#ledger, store, this.#link!, clock, log).start();
+    for (const part of [this.#worker, this.#sweeper, ...this.#scanners]) part.finished.catch(onBroken);
     log.debug({ ms: Math.round(clock.nowMs() - this.#startedAtMs) }, 'running');
     return this;
   }
 
   async stop(): Promise<void> {
-    this.#stopping.abort();
     await Promise.all(this.#scanners.map((scanner) => scanner.stop()));
-    await Promise.all([this.#worker?.stop(), this.#link?.stop()]);
-    await this.#sweeping;
+    await Promise.all([this.#worker?.stop(), this.#sweeper?.stop(), this.#link?.stop()]);
     this.#connection?.close();
     await this.#control.stop();
     this.#ledger.close();
@@ -160,55 +165,18 @@ export class Component {
       clockOffsetSeconds: Math.round(this.#serverClock.offsetMs / 1000),
       outboxes: this.#scanners.map((scanner) => scanner.status),
       refusals: this.#gate?.status() ?? [],
-      retrying: this.#table.retrying(),
+      retrying: this.#reader.retrying(),
       warnings: this.#credentials?.warnings ?? [],
     };
   }
 
   /** Uploads in a state, newest first. */
   list(state: UploadState | undefined, before = Number.MAX_SAFE_INTEGER, limit = 100): UploadSummary[] {
-    return this.#table.list(state, before, limit).map(summarizeUpload);
+    return this.#reader.list(state, before, limit);
   }
 
   find(id: number): UploadDetails | undefined {
-    const upload = this.#table.find(id);
-    return upload && describeUpload(upload, this.#table.outboxPath(upload.outboxId), this.#parts.of(id));
-  }
-
-  #buildStore(): ObjectStore {
-    const { s3, upload } = this.config;
-    const { log, clock, wrapStore } = this.edge;
-    const plain = s3.endpoint?.startsWith('http:') === true;
-    // No limit of its own: files, parts and memory bound the requests, and one that waits for a socket would age.
-    const pool = { keepAlive: true, maxFreeSockets: upload.parallelFiles };
-    this.#connection = new S3Connection({
-      bucket: s3.bucket!, // the configuration was refused without it
-      region: s3.region!,
-      endpoint: s3.endpoint,
-      pathStyle: s3.pathStyle,
-      dualStack: s3.dualStack,
-      fips: s3.fips,
-      stallMs: upload.stallSeconds * 1000,
-      credentials: this.#credentials!.cache,
-      agent: plain
-        ? new HttpAgent(pool)
-        : new HttpsAgent({ ...pool, ...(s3.caFile === undefined ? {} : { ca: readCa(s3.caFile) }) }),
-      clockOffsetMs: () => this.#serverClock.offsetMs,
-      onServerDate: (date) => this.#serverClock.learn(date),
-      onRegion: (region) =>
-        log.warn({ reason: `the bucket is in ${region}; set s3.region to it` }, 'following the bucket to its region'),
-      nowMs: () => clock.nowMs(),
-    });
-    const store = new S3ObjectStore({
-      connection: this.#connection,
-      integrity: upload.integrity,
-      payload: plain ? 'signed' : upload.payload,
-      expectedBucketOwner: s3.expectedBucketOwner,
-      storageClass: s3.storageClass,
-      kmsKeyId: s3.kmsKeyId,
-      tags: s3.tags,
-    });
-    return wrapStore?.(store) ?? store;
+    return this.#reader.find(id);
   }
 
   #buildWorker(outboxes: readonly Outbox[], store: ObjectStore): UploadWorker {
@@ -223,7 +191,7 @@ export class Component {
       log,
       () => {
         this.#worker?.wake();
-        this.#sweeping = this.#sweeping.then(() => this.#abortOrphans(store));
+        this.#sweeper?.wake();
       },
     );
     const gate = new AccountGate(accountProbeMaxMs, clock, dice, log);
@@ -235,14 +203,22 @@ export class Component {
     const single = new SinglePut(store, this.#table, existing, pool, uploadIdOf);
     const prefixes = new Map(outboxes.map(({ id, template }) => [id, template.prefix]));
     const onAccepted = ({ row }: UploadAttempt): void => gate.succeeded(prefixes.get(row.outboxId)!);
-    const multipart = new MultipartUpload(store, this.#table, this.#parts, existing, pool, log, onAccepted, {
-      ...upload,
-      uploadIdOf,
-    });
+    const multipart = new MultipartUpload(
+      store,
+      this.#table,
+      new PartTable(this.#ledger),
+      existing,
+      pool,
+      log,
+      onAccepted,
+      {
+        ...upload,
+        uploadIdOf,
+      },
+    );
     return new UploadWorker({
       table: this.#table,
       send: (attempt, signal) => sendFile(attempt, this.#table, single, multipart, upload.singlePutMaxBytes, signal),
-      abandon: (row, signal) => multipart.abandon(row, signal),
       gate,
       link,
       clock,
@@ -285,23 +261,6 @@ export class Component {
       if (hasCode(error, 'CREDENTIALS_UNREACHABLE')) throw error;
     });
   }
-
-  /** Multipart uploads that an earlier run left behind. What cannot be aborted now is tried at the next start. */
-  async #abortOrphans(store: ObjectStore): Promise<void> {
-    const { signal } = this.#stopping;
-    for (const { id, objectKey, multipartId } of this.#table.orphanedMultiparts()) {
-      if (signal.aborted || multipartId === undefined) return;
-      try {
-        await store.abortMultipart({ key: objectKey, id: multipartId }, signal);
-        await this.#table.forgetOrphan(id);
-      } catch (error) {
-        const { code, message } = asTransferError(error);
-        if (!signal.aborted)
-          this.edge.log.info({ code, reason: message }, 'multipart uploads of an earlier run are not aborted');
-        return;
-      }
-    }
-  }
 }
 
 function newUpload(file: QueuedFile, outboxId: number, template: KeyTemplate, newestFirst: boolean) {
@@ -317,15 +276,4 @@ function newUpload(file: QueuedFile, outboxId: number, template: KeyTemplate, ne
       }
     },
   };
-}
-
-function readCa(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    throw new UsageError(
-      `cannot read the CA certificates ${file} (${(cause as NodeJS.ErrnoException).code}); check s3.caFile`,
-      { cause },
-    );
-  }
 }

@@ -28,6 +28,12 @@ describe('the frame', () => {
     expect(told.filter((name) => name !== 'ci' && scripts[name] === undefined)).toEqual([]);
   });
 
+  it('starts node with the same flags from the command and from the component', () => {
+    const flagsIn = (file: string): string[] => read(file).match(/--max-[a-z-]+=\d+/g) ?? [];
+    expect(flagsIn('src/cli/run.ts')).toHaveLength(2);
+    expect(flagsIn('artifacts/run.sh')).toEqual(flagsIn('src/cli/run.ts'));
+  });
+
   it('keeps the rooms small', () => {
     const files = (readdirSync(join(ROOT, 'src'), { recursive: true }) as string[]).filter((name) =>
       name.endsWith('.ts'),

@@ -12,7 +12,6 @@ import { crc32OfRange, readBody, SLICE_BYTES, streamBody } from './read-body';
 import { reconcileParts } from './reconcile-parts';
 import type { SourceFile } from './source-file';
 import type { Delivery, UploadAttempt } from './upload-attempt';
-import type { Upload } from './upload-row';
 import type { UploadTable } from './upload-table';
 
 export interface MultipartOptions {
@@ -25,7 +24,6 @@ export interface MultipartOptions {
 /** A file in parts, resumed from our own record of them. */
 export class MultipartUpload {
   #listDenied = false;
-  #abortDenied = false;
 
   constructor(
     private readonly store: ObjectStore,
@@ -180,11 +178,10 @@ export class MultipartUpload {
       if (hasCode(error, 'PRECONDITION_FAILED') && this.existing.isConditional) {
         const whose = await this.existing.judge(attempt, mine, signal);
         if (whose === 'gone') throw error; // the same Complete, later
-        if (whose === 'foreign') {
-          // Bound to the key we leave; before the ledger forgets it.
-          await this.#abort(upload, signal);
-          return this.existing.moveAway(attempt);
-        }
+        if (whose === 'foreign') return this.existing.moveAway(attempt);
+        // An earlier attempt's Complete, perhaps with another upload id: this one may still be there.
+        await this.table.leaveMultipart(row);
+        attempt.row = { ...row, multipartId: undefined };
         return { outcome: 'delivered', crc32: whole.crc32 };
       }
       attempt.noteOutcome(error);
@@ -192,27 +189,6 @@ export class MultipartUpload {
       if (!lostAnswer || !(await this.existing.isDelivered(attempt, mine, signal))) throw error;
     }
     return { outcome: 'delivered', crc32: whole.crc32 };
-  }
-
-  /** Aborts where we may; a forgotten multipart upload costs money. @returns whether S3 holds nothing of it any more */
-  async abandon({ objectKey, multipartId }: Upload, signal: AbortSignal): Promise<boolean> {
-    return multipartId === undefined || this.#abort({ key: objectKey, id: multipartId }, signal);
-  }
-
-  async #abort(upload: Multipart, signal: AbortSignal): Promise<boolean> {
-    try {
-      if (this.#abortDenied) return false;
-      await this.store.abortMultipart(upload, signal);
-      return true;
-    } catch (error) {
-      this.#abortDenied = hasCode(error, 'ACCESS_DENIED');
-      if (this.#abortDenied)
-        this.log.warn(
-          { code: 'ACCESS_DENIED' },
-          's3:AbortMultipartUpload is not granted, a lifecycle rule of the bucket has to clear what is left',
-        );
-      return false;
-    }
   }
 
   /** Did the bytes already sent stay what they were? Asked when the file's place moved but not its size and mtime. */

@@ -5,6 +5,7 @@ import type { Migration } from '../custody/ledger';
  * failure defers it, so that no wall clock decides about a fresh file. `outcome_unknown`: an attempt may have created
  * the object although its answer was lost.
  * `part`: what S3 has answered for; number, offset and size, so that the unsent rest can be cut anew.
+ * `orphan_multipart`: multipart uploads that no row goes on with, until they are aborted.
  */
 export const UPLOAD_MIGRATIONS: readonly Migration[] = [
   `
@@ -56,5 +57,16 @@ export const UPLOAD_MIGRATIONS: readonly Migration[] = [
     crc32        INTEGER NOT NULL,
     PRIMARY KEY (upload_id, number)
   ) STRICT, WITHOUT ROWID;
+  `,
+  `
+  CREATE TABLE orphan_multipart (
+    id           INTEGER PRIMARY KEY,
+    object_key   TEXT NOT NULL,
+    multipart_id TEXT NOT NULL
+  ) STRICT;
+
+  INSERT INTO orphan_multipart (object_key, multipart_id)
+    SELECT object_key, multipart_id FROM upload WHERE state IN ('superseded', 'failed') AND multipart_id IS NOT NULL;
+  UPDATE upload SET multipart_id = NULL WHERE state IN ('superseded', 'failed') AND multipart_id IS NOT NULL;
   `,
 ];

@@ -2,9 +2,10 @@ import type { Ledger } from '../custody/ledger';
 import { Statements } from '../custody/statements';
 import type { TransferError } from '../domain/errors';
 import type { Fingerprint } from '../domain/fingerprint';
-import { summarizeUpload, type UploadSummary } from './present-upload';
+import { selectDue, type TakeOptions } from './select-due';
 import { type Conclusion, TRANSITIONS, type UploadState } from './transitions';
 import { type Upload, type UploadRecord, uploadOf } from './upload-row';
+import { type Tally, UploadTally } from './upload-tally';
 
 export interface NewUpload {
   readonly outboxId: number;
@@ -18,39 +19,24 @@ export interface NewUpload {
   readonly replaces: number | undefined;
 }
 
-export interface Tally {
-  readonly files: number;
-  readonly bytes: number;
-}
-
-export interface TakeOptions {
-  readonly outboxId: number;
-  readonly newestFirst: boolean;
-  readonly limit: number;
-  /** Beyond so many rows, no more than so many bytes. */
-  readonly atLeast: number;
-  readonly limitBytes: number;
-  readonly nowMs: number;
-  /** Keys with an upload under way. */
-  readonly busyKeys: ReadonlySet<string>;
-}
-
 /** The uploads' rows: every write is one guarded statement or one transaction, and resolves once durable. */
 export class UploadTable {
   readonly #sql: Statements;
-  readonly #tally: Record<UploadState, { files: number; bytes: number }>;
+  readonly #tally: UploadTally;
 
   constructor(
     private readonly ledger: Ledger,
     private readonly nowMs: () => number,
+    /** A multipart upload was left that S3 may still hold: somebody has to abort it. */
+    private readonly onOrphan: () => void,
   ) {
     this.#sql = new Statements(ledger.db);
-    this.#tally = this.#countAll();
+    this.#tally = new UploadTally(ledger);
   }
 
   /** How many files, and bytes, are in each state. */
   get tally(): Readonly<Record<UploadState, Tally>> {
-    return this.#tally;
+    return this.#tally.counts;
   }
 
   /** Number of the outbox with this folder; given for good at first sight. */
@@ -61,31 +47,22 @@ export class UploadTable {
     });
   }
 
-  outboxPath(id: number): string {
-    return (this.#sql.prepare('SELECT path FROM outbox WHERE id = ?').get(id) as { path: string }).path;
-  }
-
   /**
    * At start: what was under way when the process ended goes back in line; whether its outcome is unknown was marked
    * before the call. A file that had failed for good is tried anew when a person starts us again, perhaps with other
    * settings. What waits of an outbox that is no longer configured ends here: it would hold up its keys for ever.
    */
-  async recover(outboxIds: readonly number[]): Promise<{ interrupted: number; retried: number; orphaned: number }> {
+  async recover(outboxIds: readonly number[]): Promise<{ interrupted: number; retried: number; unconfigured: number }> {
     const counts = await this.ledger.write(() => ({
       interrupted: this.#sql
         .prepare("UPDATE upload SET state = 'queued', run_at_ms = 0 WHERE state = 'uploading'")
         .run().changes,
-      orphaned: this.#sql
-        .prepare(
-          `UPDATE upload SET state = 'superseded', concluded_at_ms = ?
-           WHERE state = 'queued' AND outbox_id NOT IN (SELECT value FROM json_each(?))`,
-        )
-        .run(this.nowMs(), JSON.stringify(outboxIds)).changes,
+      unconfigured: this.#supersedeOutside(outboxIds),
       retried: this.#sql
         .prepare("UPDATE upload SET state = 'superseded' WHERE state = 'failed' AND error_code <> 'SOURCE_MISSING'")
         .run().changes,
     }));
-    Object.assign(this.#tally, this.#countAll());
+    this.#tally.count();
     return counts;
   }
 
@@ -108,22 +85,6 @@ export class UploadTable {
     return { id, state, fingerprint: { content, place }, errorCode: error_code ?? undefined };
   }
 
-  find(id: number): Upload | undefined {
-    return this.#find('SELECT * FROM upload WHERE id = ?', id);
-  }
-
-  /** Newest first, for a person. @param before only rows with a smaller number */
-  list(state: UploadState | undefined, before: number, limit: number): Upload[] {
-    const where = state === undefined ? '' : 'AND state = :state';
-    return (
-      this.#sql.prepare(`SELECT * FROM upload WHERE id < :before ${where} ORDER BY id DESC LIMIT :limit`).all({
-        before,
-        limit,
-        ...(state === undefined ? {} : { state }),
-      }) as UploadRecord[]
-    ).map(uploadOf);
-  }
-
   async enqueue(files: readonly NewUpload[]): Promise<void> {
     const queuedAtMs = this.nowMs();
     const moves = await this.ledger.write(() => {
@@ -131,20 +92,20 @@ export class UploadTable {
       let id = this.#nextId();
       for (const file of files) {
         // Taken in the meantime, it is no longer ours to end: the worker will see that the file changed.
-        const replaced = file.replaces !== undefined && this.#supersedeQueued(file.replaces);
-        if (replaced) made.push(['queued', 'superseded', this.find(file.replaces!)!.sizeBytes]);
+        const replacedBytes = file.replaces === undefined ? undefined : this.#supersedeQueued(file.replaces);
+        if (replacedBytes !== undefined) made.push(['queued', 'superseded', replacedBytes]);
         made.push([undefined, this.#insert(id++, file, queuedAtMs), file.sizeBytes]);
       }
       return made;
     });
-    for (const move of moves) this.#move(...move);
+    for (const move of moves) this.#tally.move(...move);
   }
 
   /** Takes rows that are due, in order, never two of one key, never a later one of a key before an earlier. */
   async take(options: TakeOptions): Promise<Upload[]> {
     const taken = await this.ledger.write(() => {
       const rows: Upload[] = [];
-      for (const record of this.#selectDue(options)) {
+      for (const record of selectDue(this.#sql, options)) {
         this.#sql.exactlyOne(
           "UPDATE upload SET state = 'uploading', attempt = attempt + 1 WHERE id = ? AND state = 'queued' AND attempt = ?",
           record.id,
@@ -154,7 +115,7 @@ export class UploadTable {
       }
       return rows;
     });
-    for (const { sizeBytes } of taken) this.#move('queued', 'uploading', sizeBytes);
+    for (const { sizeBytes } of taken) this.#tally.move('queued', 'uploading', sizeBytes);
     return taken;
   }
 
@@ -164,14 +125,6 @@ export class UploadTable {
       .prepare("SELECT MIN(run_at_ms) AS at FROM upload WHERE state = 'queued' AND run_at_ms > 0 AND run_at_ms > ?")
       .get(afterMs) as { at: number | null };
     return row.at ?? undefined;
-  }
-
-  /** Files that wait for another attempt after failures of their own, and the one that has failed most. */
-  retrying(): { files: number; worst: UploadSummary | undefined } {
-    const where = "WHERE state = 'queued' AND run_at_ms > 0 AND failures > 0";
-    const { files } = this.#sql.prepare(`SELECT COUNT(*) AS files FROM upload ${where}`).get() as { files: number };
-    const worst = files === 0 ? undefined : this.#find(`SELECT * FROM upload ${where} ORDER BY failures DESC LIMIT 1`);
-    return { files, worst: worst && summarizeUpload(worst) };
   }
 
   /** Before a call whose lost answer could be mistaken later: durable before the call. */
@@ -186,15 +139,15 @@ export class UploadTable {
   /** The object goes to another key: committed before anything is sent there. */
   async rename({ id, attempt }: Upload, objectKey: string, originalKey: string): Promise<void> {
     await this.#guarded(
-      'SET object_key = :objectKey, original_key = :originalKey, renames = renames + 1, outcome_unknown = 0, multipart_id = NULL',
+      'SET object_key = :objectKey, original_key = :originalKey, renames = renames + 1, outcome_unknown = 0',
       { id, attempt, objectKey, originalKey },
-      () => this.#forgetParts(id),
+      () => this.#leaveMultipart(id),
     );
   }
 
-  /** The multipart upload is gone or unusable: from the first byte again, within the same attempt. */
-  async forgetMultipart({ id, attempt }: Upload): Promise<void> {
-    await this.#guarded('SET multipart_id = NULL', { id, attempt }, () => this.#forgetParts(id));
+  /** The row ends without its multipart upload, which may be there or not. */
+  async leaveMultipart({ id, attempt }: Upload): Promise<void> {
+    await this.#guarded('SET multipart_id = NULL', { id, attempt }, () => this.#leaveMultipart(id));
   }
 
   async keepFingerprint({ id, attempt }: Upload, { content, place }: Fingerprint): Promise<void> {
@@ -210,9 +163,11 @@ export class UploadTable {
       `SET state = 'done', outcome = :outcome, crc32 = :crc32, multipart_id = NULL, error_code = NULL, error_message = NULL,
        concluded_at_ms = :nowMs`,
       { id, attempt, outcome, crc32: crc32 ?? null, nowMs: this.nowMs() },
-      multipartId === undefined ? undefined : () => this.#forgetParts(id),
+      multipartId === undefined
+        ? undefined
+        : () => (outcome === 'delivered' ? this.#forgetParts(id) : this.#leaveMultipart(id)),
     );
-    this.#move('uploading', TRANSITIONS.uploading.complete, sizeBytes);
+    this.#tally.move('uploading', TRANSITIONS.uploading.complete, sizeBytes);
   }
 
   /** Ends an attempt that did not deliver. `upload` as it is now: renamed, and its outcome unknown, where the attempt made it so. */
@@ -242,53 +197,18 @@ export class UploadTable {
           message: error.message.slice(0, 1_000),
           concludedAtMs: deferred ? null : this.nowMs(),
         },
+        conclusion.event === 'defer' ? undefined : () => this.#leaveMultipart(id),
       );
     }
-    this.#move('uploading', to, sizeBytes);
+    this.#tally.move('uploading', to, sizeBytes);
   }
 
-  /** Superseded rows whose multipart upload was not aborted yet: it costs money until it is. */
-  orphanedMultiparts(): Upload[] {
-    return (
-      this.#sql
-        .prepare("SELECT * FROM upload WHERE state IN ('superseded', 'failed') AND multipart_id IS NOT NULL")
-        .all() as UploadRecord[]
-    ).map(uploadOf);
-  }
-
-  async forgetOrphan(id: number): Promise<void> {
-    await this.ledger.write(() => {
-      this.#sql.exactlyOne(
-        "UPDATE upload SET multipart_id = NULL WHERE id = ? AND state IN ('superseded', 'failed')",
-        id,
-      );
-      this.#forgetParts(id);
-    });
-  }
-
-  #selectDue({ outboxId, newestFirst, nowMs, busyKeys, limit, atLeast, limitBytes }: TakeOptions): UploadRecord[] {
-    const due = this.#sql
-      .prepare(
-        `SELECT * FROM upload AS u
-         WHERE state = 'queued' AND outbox_id = ? AND run_at_ms <= ?
-           AND NOT EXISTS (
-             SELECT 1 FROM upload AS earlier
-             WHERE earlier.object_key = u.object_key AND earlier.id < u.id
-               AND earlier.state = 'queued' AND (earlier.attempt > 0 OR earlier.newest_first = 1))
-         ORDER BY id ${newestFirst ? 'DESC' : 'ASC'}`,
-      )
-      .iterate(outboxId, nowMs) as IterableIterator<UploadRecord>;
-    const keys = new Set(busyKeys);
-    const records: UploadRecord[] = [];
-    let bytes = 0;
-    for (const record of due) {
-      if (records.length >= limit || (records.length >= atLeast && bytes >= limitBytes)) break;
-      if (keys.has(record.object_key)) continue;
-      keys.add(record.object_key);
-      records.push(record);
-      bytes += record.size_bytes;
-    }
-    return records;
+  #supersedeOutside(outboxIds: readonly number[]): number {
+    const outside = this.#sql
+      .prepare("SELECT id FROM upload WHERE state = 'queued' AND outbox_id NOT IN (SELECT value FROM json_each(?))")
+      .all(JSON.stringify(outboxIds)) as { id: number }[];
+    for (const { id } of outside) this.#supersedeQueued(id);
+    return outside.length;
   }
 
   #nextId(): number {
@@ -324,9 +244,29 @@ export class UploadTable {
     return state;
   }
 
-  #supersedeQueued(id: number): boolean {
-    const sql = "UPDATE upload SET state = 'superseded', concluded_at_ms = ? WHERE id = ? AND state = 'queued'";
-    return this.#sql.prepare(sql).run(this.nowMs(), id).changes === 1;
+  /** @returns its size, undefined when it is no longer queued */
+  #supersedeQueued(id: number): number | undefined {
+    const row = this.#sql
+      .prepare(
+        "UPDATE upload SET state = 'superseded', concluded_at_ms = ? WHERE id = ? AND state = 'queued' RETURNING size_bytes",
+      )
+      .get(this.nowMs(), id) as { size_bytes: number } | undefined;
+    if (row !== undefined) this.#leaveMultipart(id);
+    return row?.size_bytes;
+  }
+
+  /** The row no longer goes on with its multipart upload: it is an orphan from this commit on, until it is aborted. */
+  #leaveMultipart(id: number): void {
+    const left = this.#sql
+      .prepare(
+        `INSERT INTO orphan_multipart (object_key, multipart_id)
+         SELECT object_key, multipart_id FROM upload WHERE id = ? AND multipart_id IS NOT NULL`,
+      )
+      .run(id).changes;
+    if (left === 0) return;
+    this.#sql.exactlyOne('UPDATE upload SET multipart_id = NULL WHERE id = ?', id);
+    this.#forgetParts(id);
+    this.onOrphan();
   }
 
   #forgetParts(id: number): void {
@@ -340,40 +280,11 @@ export class UploadTable {
     also?: () => void,
   ): Promise<void> {
     await this.ledger.write(() => {
+      also?.(); // undone with the rest when the row is not ours
       this.#sql.exactlyOne(
         `UPDATE upload ${set} WHERE id = :id AND state = 'uploading' AND attempt = :attempt`,
         values,
       );
-      also?.();
     });
-  }
-
-  #find(sql: string, ...values: unknown[]): Upload | undefined {
-    const record = this.#sql.prepare(sql).get(...values) as UploadRecord | undefined;
-    return record && uploadOf(record);
-  }
-
-  #move(from: UploadState | undefined, to: UploadState, bytes: number): void {
-    if (from !== undefined) {
-      this.#tally[from].files -= 1;
-      this.#tally[from].bytes -= bytes;
-    }
-    this.#tally[to].files += 1;
-    this.#tally[to].bytes += bytes;
-  }
-
-  #countAll(): Record<UploadState, { files: number; bytes: number }> {
-    const tally = Object.fromEntries(
-      Object.keys(TRANSITIONS).map((state) => [state, { files: 0, bytes: 0 }]),
-    ) as Record<UploadState, { files: number; bytes: number }>;
-    const rows = this.#sql
-      .prepare('SELECT state, COUNT(*) AS files, SUM(size_bytes) AS bytes FROM upload GROUP BY state')
-      .all() as {
-      state: UploadState;
-      files: number;
-      bytes: number;
-    }[];
-    for (const { state, files, bytes } of rows) tally[state] = { files, bytes };
-    return tally;
   }
 }

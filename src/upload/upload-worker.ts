@@ -24,8 +24,6 @@ export interface UploadSource {
 export interface WorkerOptions {
   readonly table: UploadTable;
   readonly send: SendFile;
-  /** Aborts the multipart upload of a row that will not go on with it. @returns whether S3 holds nothing of it any more */
-  readonly abandon: (upload: Upload, signal: AbortSignal) => Promise<boolean>;
   readonly gate: AccountGate;
   readonly link: Link;
   readonly clock: Clock;
@@ -263,21 +261,12 @@ export class UploadWorker {
         dice: this.options.dice(),
       },
     );
-    if (conclusion.event === 'restart' && row.multipartId !== undefined) {
-      await this.options.abandon(row, this.#cutOff.signal);
-      await this.options.table.forgetMultipart(row);
-      attempt.row = { ...row, multipartId: undefined };
-    }
-    await this.options.table.conclude(attempt.row, conclusion, error);
+    await this.options.table.conclude(row, conclusion, error);
     const fields = { id: row.id, key: row.objectKey, code: error.code, reason: error.message, attempt: row.attempt };
     if (conclusion.event === 'fail') this.options.log.error(fields, 'file cannot be delivered');
     else if (conclusion.event === 'supersede') this.options.log.info(fields, 'file changed, its new version follows');
     else if (conclusion.event !== 'release' && error.recovery !== 'await-account')
       this.options.log.warn(fields, 'attempt failed, another follows');
-    const ended = conclusion.event === 'supersede' || conclusion.event === 'fail';
-    if (ended && row.multipartId !== undefined && (await this.options.abandon(row, this.#cutOff.signal))) {
-      await this.options.table.forgetOrphan(row.id);
-    }
   }
 
   async #isLinkUp(error: TransferError): Promise<boolean> {

@@ -1,0 +1,39 @@
+import type { Ledger } from '../custody/ledger';
+import { TRANSITIONS, type UploadState } from './transitions';
+
+export interface Tally {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** How many files, and bytes, are in each state: counted once, then kept in step with each commit. */
+export class UploadTally {
+  #counts!: Record<UploadState, { files: number; bytes: number }>;
+
+  constructor(private readonly ledger: Ledger) {
+    this.count();
+  }
+
+  get counts(): Readonly<Record<UploadState, Tally>> {
+    return this.#counts;
+  }
+
+  move(from: UploadState | undefined, to: UploadState, bytes: number): void {
+    if (from !== undefined) {
+      this.#counts[from].files -= 1;
+      this.#counts[from].bytes -= bytes;
+    }
+    this.#counts[to].files += 1;
+    this.#counts[to].bytes += bytes;
+  }
+
+  count(): void {
+    this.#counts = Object.fromEntries(
+      Object.keys(TRANSITIONS).map((state) => [state, { files: 0, bytes: 0 }]),
+    ) as Record<UploadState, { files: number; bytes: number }>;
+    const rows = this.ledger.db
+      .prepare('SELECT state, COUNT(*) AS files, SUM(size_bytes) AS bytes FROM upload GROUP BY state')
+      .all() as { state: UploadState; files: number; bytes: number }[];
+    for (const { state, files, bytes } of rows) this.#counts[state] = { files, bytes };
+  }
+}
