@@ -1,12 +1,24 @@
-import { chmodSync, copyFileSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const root = resolve(__dirname, '../..');
 const dist = join(root, 'dist');
+const native = join(root, 'node_modules/better-sqlite3/build/Release/better_sqlite3.node');
 
 /** The device's bundles: one file each, with the one native part beside them, named by the Node it was built for. */
 async function bundle(): Promise<void> {
+  if (readFileSync(native).includes('RemoveEnvironmentCleanupHook'))
+    throw new Error(`${native} would abort at a garbage collection (src/build/object-wrap.h); npm run postinstall`);
   mkdirSync(dist, { recursive: true });
   // Made aside and renamed: a daemon or a test that starts meanwhile finds the old file or the new one, never half of it.
   const aside = mkdtempSync(join(dist, '.new-'));
@@ -26,10 +38,7 @@ async function bundle(): Promise<void> {
     logLevel: 'warning',
   });
   chmodSync(join(aside, 'courier.js'), 0o755);
-  copyFileSync(
-    join(root, 'node_modules/better-sqlite3/build/Release/better_sqlite3.node'),
-    join(aside, `better_sqlite3-${process.versions.modules}.node`),
-  );
+  copyFileSync(native, join(aside, `better_sqlite3-${process.versions.modules}.node`));
   for (const name of readdirSync(aside)) renameSync(join(aside, name), join(dist, name));
   rmSync(aside, { recursive: true });
   for (const [file, { bytes }] of Object.entries(result.metafile.outputs)) {
