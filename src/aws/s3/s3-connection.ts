@@ -7,15 +7,10 @@ import type { Body } from '../../upload/body';
 import type { CredentialsSource, SessionCredentials } from '../credentials/session-credentials';
 import { type Answer, exchange, NoAnswer } from './exchange';
 import { NodeSha256 } from './node-sha256';
+import { findPlainBaseUrl, type S3Place } from './plain-base-url';
 import { type S3Call, translateS3Error } from './translate-s3-error';
 
-export interface S3ConnectionOptions {
-  readonly bucket: string;
-  readonly region: string;
-  readonly endpoint: string | undefined;
-  readonly pathStyle: boolean;
-  readonly dualStack: boolean;
-  readonly fips: boolean;
+export interface S3ConnectionOptions extends S3Place {
   readonly stallMs: number;
   readonly credentials: CredentialsSource;
   readonly agent: HttpAgent | HttpsAgent;
@@ -234,22 +229,24 @@ export class S3Connection {
     return this.#client;
   }
 
-  /** The SDK's own rules say where a bucket, an access point, a FIPS or dual-stack endpoint is. */
   async #baseUrl(): Promise<URL> {
-    if (this.#base === undefined) {
-      const { endpoint, bucket, pathStyle, dualStack, fips } = this.options;
-      const { config } = await this.#getClient();
-      this.#base = config.endpointProvider({
-        Bucket: bucket,
-        Region: this.#region,
-        ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
-        ForcePathStyle: pathStyle,
-        UseDualStack: dualStack,
-        UseFIPS: fips,
-        UseArnRegion: true,
-      }).url;
-    }
+    this.#base ??= findPlainBaseUrl({ ...this.options, region: this.#region }) ?? (await this.#sdkBaseUrl());
     return this.#base;
+  }
+
+  /** The SDK's own rules say where a bucket, an access point, a FIPS or dual-stack endpoint is. */
+  async #sdkBaseUrl(): Promise<URL> {
+    const { endpoint, bucket, pathStyle, dualStack, fips } = this.options;
+    const { config } = await this.#getClient();
+    return config.endpointProvider({
+      Bucket: bucket,
+      Region: this.#region,
+      ...(endpoint === undefined ? {} : { Endpoint: endpoint }),
+      ForcePathStyle: pathStyle,
+      UseDualStack: dualStack,
+      UseFIPS: fips,
+      UseArnRegion: true,
+    }).url;
   }
 
   #translateSdkError(error: unknown, what: S3Call): Error {
