@@ -1,13 +1,12 @@
 import type { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { SignatureV4 } from '@smithy/signature-v4';
 import { hasCode, type TransferError } from '../../domain/errors';
 import type { Body } from '../../upload/body';
 import type { CredentialsSource, SessionCredentials } from '../credentials/session-credentials';
 import { type Answer, exchange, NoAnswer } from './exchange';
-import { NodeSha256 } from './node-sha256';
 import { findPlainBaseUrl, type S3Place } from './plain-base-url';
+import { escapeUri, PutSigner } from './put-signer';
 import { type S3Call, translateS3Error } from './translate-s3-error';
 
 export interface S3ConnectionOptions extends S3Place {
@@ -45,7 +44,7 @@ export class S3Connection {
   #sdk: Promise<typeof import('@aws-sdk/client-s3')> | undefined;
   #client: S3Client | undefined;
   #base: URL | undefined;
-  #signer: { region: string; signer: SignatureV4 } | undefined;
+  #signer: PutSigner | undefined;
 
   constructor(private readonly options: S3ConnectionOptions) {
     this.#region = options.region;
@@ -89,8 +88,8 @@ export class S3Connection {
 
   /** PutObject and UploadPart: the hot path, signed and sent without the SDK. */
   async put(what: S3Call, request: SignedPut): Promise<Answer> {
-    return this.#withRemedies(async () => {
-      const answer = await this.#sendSigned(what, request);
+    return this.#withRemedies(async (credentials) => {
+      const answer = await this.#sendSigned(what, request, credentials);
       this.options.onServerDate(answer.headers.date);
       if (answer.status >= 200 && answer.status < 300 && !answer.text.includes('<Error>')) return answer;
       throw this.#failed(
@@ -108,13 +107,13 @@ export class S3Connection {
     this.options.agent.destroy();
   }
 
-  async #withRemedies<T>(attempt: () => Promise<T>): Promise<T> {
+  async #withRemedies<T>(attempt: (credentials: SessionCredentials) => Promise<T>): Promise<T> {
     const tried = new Set<string>();
     const once = (remedy: string): boolean => !tried.has(remedy) && tried.add(remedy) !== undefined;
     for (;;) {
       const used = await this.options.credentials.get();
       try {
-        return await attempt();
+        return await attempt(used);
       } catch (error) {
         const region = error instanceof WrongRegion ? error.region : undefined;
         const cause = error instanceof WrongRegion ? error.failure : error;
@@ -135,32 +134,32 @@ export class S3Connection {
     this.#region = region;
     this.#client = undefined; // not destroyed: its connections are everybody's
     this.#base = undefined;
+    this.#signer = undefined;
     this.options.onRegion(region);
   }
 
-  async #sendSigned(what: S3Call, { key, query, headers, body, signal, repeatable }: SignedPut): Promise<Answer> {
+  async #sendSigned(
+    what: S3Call,
+    { key, query, headers, body, signal, repeatable }: SignedPut,
+    credentials: SessionCredentials,
+  ): Promise<Answer> {
     const base = await this.#baseUrl();
-    const path = `${base.pathname.replace(/\/$/, '')}/${encodeKey(key)}`;
-    const signed = await this.#getSigner().sign(
+    this.#signer ??= new PutSigner(this.#region);
+    const signed = this.#signer.sign(
       {
-        method: 'PUT',
-        protocol: base.protocol,
-        hostname: base.hostname,
-        path,
-        query: { ...query },
+        path: `${base.pathname.replace(/\/$/, '')}/${encodeKey(key)}`,
+        query,
         headers: { host: base.host, 'content-length': String(body.sizeBytes), ...headers },
       },
-      { signingDate: new Date(this.options.nowMs() + this.options.clockOffsetMs()) },
+      credentials,
+      new Date(this.options.nowMs() + this.options.clockOffsetMs()),
     );
-    const search = Object.entries(query)
-      .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
-      .join('&');
     for (let stale = 0; ; stale++) {
       try {
         return await exchange({
           method: 'PUT',
           url: base,
-          path: search === '' ? path : `${path}?${search}`,
+          path: signed.path,
           headers: signed.headers,
           body,
           agent: this.options.agent,
@@ -173,21 +172,6 @@ export class S3Connection {
         throw translateS3Error({ status: undefined, code: '', message: error.message, cause: error }, what);
       }
     }
-  }
-
-  #getSigner(): SignatureV4 {
-    if (this.#signer?.region !== this.#region) {
-      const signer = new SignatureV4({
-        credentials: () => this.#getCredentials(),
-        region: this.#region,
-        service: 's3',
-        sha256: NodeSha256,
-        uriEscapePath: false,
-        applyChecksum: false,
-      });
-      this.#signer = { region: this.#region, signer };
-    }
-    return this.#signer.signer;
   }
 
   async #getCredentials(): Promise<SessionCredentials & { expiration: Date }> {
@@ -321,11 +305,8 @@ class WrongRegion extends Error {
   }
 }
 
-/** Each byte that is not unreserved becomes %XX, `/` stays: the path as S3 signs it. */
-export const encodeKey = (key: string): string =>
-  encodeURIComponent(key)
-    .replaceAll('%2F', '/')
-    .replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`);
+/** The path as S3 signs it: `/` stays. */
+export const encodeKey = (key: string): string => escapeUri(key).replaceAll('%2F', '/');
 
 /** S3's error documents are flat; the two or three words needed do not want a parser. */
 function tag(xml: string, name: string): string {
