@@ -1,7 +1,7 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
 import type { RequestOptions } from 'node:https';
-import { z } from 'zod';
+import * as z from 'zod';
 import { TransferError } from '../../domain/errors';
 import { askJson, type JsonAnswer } from './ask-json';
 import type { FreshCredentials } from './cached-credentials';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { TransferError } from '../../domain/errors';
 import { askJson, type JsonAnswer } from './ask-json';
 import type { FreshCredentials } from './cached-credentials';
