@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
+import { S3Agent } from '../aws/s3/s3-agent';
 import type { CredentialsSource } from '../aws/credentials/session-credentials';
 import { S3Connection } from '../aws/s3/s3-connection';
 import { S3ObjectStore } from '../aws/s3/s3-object-store';
@@ -36,7 +36,7 @@ export function buildStore(
     credentials,
     agent: plain
       ? new HttpAgent(pool)
-      : new HttpsAgent({ ...pool, ...(s3.caFile === undefined ? {} : { ca: readCa(s3.caFile) }) }),
+      : new S3Agent({ ...pool, ...(s3.caFile === undefined ? {} : { ca: readCa(s3.caFile) }) }),
     clockOffsetMs: () => serverClock.offsetMs,
     onServerDate: (date) => serverClock.learn(date),
     onRegion: (region) =>

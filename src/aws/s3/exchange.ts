@@ -66,7 +66,7 @@ export function exchange(options: ExchangeRequest): Promise<Answer> {
       path,
       host: url.hostname.replace(/^\[|\]$/g, ''),
       port: url.port || undefined,
-      headers: expect ? { ...headers, expect: '100-continue' } : headers,
+      headers: headerLines(headers, expect),
     });
     const stall = new StallTimer(request, stallMs);
     request.once('socket', () => stall.start()); // waiting for a free connection is no stall
@@ -108,6 +108,14 @@ export function exchange(options: ExchangeRequest): Promise<Answer> {
     else if (expect) awaitContinue(request, () => void writeBody(request, body, stall, unwanted).catch(fail));
     else writeBody(request, body, stall, unwanted).catch(fail);
   });
+}
+
+/** Flat, name after name, as Node.js writes them down at once; from an object it would keep and check a map of them first. */
+function headerLines(headers: Readonly<Record<string, string>>, expect: boolean): string[] {
+  const lines: string[] = [];
+  for (const name in headers) lines.push(name, headers[name]!);
+  if (expect) lines.push('expect', '100-continue');
+  return lines;
 }
 
 function awaitContinue(request: ClientRequest, go: () => void): void {
