@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
-import { S3Agent } from '../aws/s3/s3-agent';
+import { Agent as HttpsAgent } from 'node:https';
 import type { CredentialsSource } from '../aws/credentials/session-credentials';
+import { ConnectionPool } from '../aws/s3/connection-pool';
 import { S3Connection } from '../aws/s3/s3-connection';
 import { S3ObjectStore } from '../aws/s3/s3-object-store';
 import type { Clock } from '../clock';
@@ -25,6 +26,7 @@ export function buildStore(
   const plain = s3.endpoint?.startsWith('http:') === true;
   // No limit of its own: files, parts and memory bound the requests, and one that waits for a socket would age.
   const pool = { keepAlive: true, maxFreeSockets: upload.parallelFiles };
+  const ca = s3.caFile === undefined || plain ? undefined : readCa(s3.caFile);
   const connection = new S3Connection({
     bucket: s3.bucket!, // the configuration was refused without it
     region: s3.region!,
@@ -34,9 +36,8 @@ export function buildStore(
     fips: s3.fips,
     stallMs: upload.stallSeconds * 1000,
     credentials,
-    agent: plain
-      ? new HttpAgent(pool)
-      : new S3Agent({ ...pool, ...(s3.caFile === undefined ? {} : { ca: readCa(s3.caFile) }) }),
+    connections: new ConnectionPool(ca, upload.parallelFiles),
+    agent: plain ? new HttpAgent(pool) : new HttpsAgent({ ...pool, ...(ca === undefined ? {} : { ca }) }),
     clockOffsetMs: () => serverClock.offsetMs,
     onServerDate: (date) => serverClock.learn(date),
     onRegion: (region) =>

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { CredentialsSource, SessionCredentials } from '../../src/aws/credentials/session-credentials';
+import { ConnectionPool } from '../../src/aws/s3/connection-pool';
 import { S3Connection } from '../../src/aws/s3/s3-connection';
 import { S3ObjectStore, type S3ObjectStoreOptions } from '../../src/aws/s3/s3-object-store';
 import type { ObjectStore } from '../../src/upload/object-store';
@@ -32,7 +33,7 @@ export function makeStore(
     systemTrust,
     ...settings
   } = options;
-  const ca = engine.caFile === undefined || systemTrust === true ? {} : { ca: readFileSync(engine.caFile) };
+  const ca = engine.caFile === undefined || systemTrust === true ? undefined : readFileSync(engine.caFile);
   const nowMs = () => Date.now() + clockErrorMs;
   let offsetMs = 0;
   const connection = new S3Connection({
@@ -44,9 +45,10 @@ export function makeStore(
     fips: false,
     stallMs: 10_000,
     credentials: new RenewedKeys(keys, renew),
+    connections: new ConnectionPool(ca, 16),
     agent: endpoint.startsWith('http:')
       ? new HttpAgent({ keepAlive: true })
-      : new HttpsAgent({ keepAlive: true, ...ca }),
+      : new HttpsAgent({ keepAlive: true, ...(ca === undefined ? {} : { ca }) }),
     clockOffsetMs: () => offsetMs,
     onServerDate: (date) => {
       const serverMs = Date.parse(date ?? '');

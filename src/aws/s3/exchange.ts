@@ -1,13 +1,7 @@
-import {
-  type Agent,
-  type ClientRequest,
-  type IncomingHttpHeaders,
-  type IncomingMessage,
-  request as requestHttp,
-} from 'node:http';
-import { request as requestHttps } from 'node:https';
 import type { Body } from '../../upload/body';
-import { findSocketBacklog } from './socket-backlog';
+import { type Answer, AnswerReader } from './answer-reader';
+import type { Connection, ConnectionPool, ConnectionUser } from './connection-pool';
+import { StallTimer } from './stall-timer';
 
 export interface ExchangeRequest {
   readonly method: string;
@@ -16,16 +10,10 @@ export interface ExchangeRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: Body | undefined;
-  readonly agent: Agent;
+  readonly connections: ConnectionPool;
   /** A request that moves no byte for so long is given up. */
   readonly stallMs: number;
   readonly signal: AbortSignal;
-}
-
-export interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly text: string;
 }
 
 /** No answer came. `reused`: the connection had served before, so perhaps only its far end had been closed meanwhile. */
@@ -45,186 +33,159 @@ export class NoAnswer extends Error {
 const EXPECT_CONTINUE_BYTES = 1024 * 1024;
 /** Stores that never say 100 get the body after this long. */
 const CONTINUE_WAIT_MS = 3_000;
-/** An answer to a PUT is a few hundred bytes; of anything longer the head is enough. */
-const MAX_ANSWER_BYTES = 64 * 1024;
 
 /** How a kept connection fails that the far end had closed meanwhile. */
 const HUNG_UP: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
 
-/** One request and its answer over a kept connection. @throws NoAnswer, or what reading the body threw */
-export function exchange(options: ExchangeRequest): Promise<Answer> {
+/**
+ * One request and its answer over a kept connection. @throws NoAnswer, or what reading the body threw
+ *
+ * HTTP/1.1 by our own hand: Node's client costs three times what this and TLS cost together, and a small file is
+ * little else.
+ */
+export function exchange(request: ExchangeRequest): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const { url, method, path, headers, agent, body, signal, stallMs } = options;
-    if (signal.aborted) {
-      reject(new NoAnswer('stopping', false));
-      return;
-    }
-    const expect = (body?.sizeBytes ?? 0) >= EXPECT_CONTINUE_BYTES;
-    const request = (url.protocol === 'http:' ? requestHttp : requestHttps)({
-      agent,
-      method,
-      path,
-      host: url.hostname.replace(/^\[|\]$/g, ''),
-      port: url.port || undefined,
-      headers: headerLines(headers, expect),
-    });
-    const stall = new StallTimer(request, stallMs);
-    request.once('socket', () => stall.start()); // waiting for a free connection is no stall
-    const onAbort = (): void => {
-      request.destroy(new Error('stopping'));
-    };
-    signal.addEventListener('abort', onAbort);
-    const settled = (): void => {
-      stall.stop();
-      signal.removeEventListener('abort', onAbort);
-    };
-    const fail = (error: unknown): void => {
-      settled();
-      request.destroy();
-      reject(error);
-    };
-    request.on('error', (error: NodeJS.ErrnoException) =>
-      fail(
-        new NoAnswer(error.code ?? error.message, request.reusedSocket && HUNG_UP.has(error.code ?? ''), {
-          cause: error,
-        }),
-      ),
-    );
-    let answered = false;
-    const unwanted = (): boolean => answered || request.destroyed;
-    request.on('response', (response) => {
-      answered = true;
-      readAnswer(response, stall).then(
-        (answer) => {
-          settled();
-          // Refused in mid-body, the rest is not wanted, and the connection cannot serve again.
-          if (answer.status >= 300 && !request.writableFinished) request.destroy();
-          resolve(answer);
-        },
-        (error: Error) => fail(new NoAnswer(error.message, false, { cause: error })),
-      );
-    });
-    if (body === undefined) request.end();
-    else if (expect) awaitContinue(request, () => void writeBody(request, body, stall, unwanted).catch(fail));
-    else writeBody(request, body, stall, unwanted).catch(fail);
+    if (request.signal.aborted) reject(new NoAnswer('stopping', false));
+    else new Exchange(request, resolve, reject).start();
   });
 }
 
-/** Flat, name after name, as Node.js writes them down at once; from an object it would keep and check a map of them first. */
-function headerLines(headers: Readonly<Record<string, string>>, expect: boolean): string[] {
-  const lines: string[] = [];
-  for (const name in headers) lines.push(name, headers[name]!);
-  if (expect) lines.push('expect', '100-continue');
-  return lines;
-}
-
-function awaitContinue(request: ClientRequest, go: () => void): void {
-  let gone = false;
-  const once = (write: boolean) => (): void => {
-    clearTimeout(timer);
-    if (gone) return;
-    gone = true;
-    if (write) go();
-  };
-  const timer = setTimeout(once(true), CONTINUE_WAIT_MS);
-  request.once('continue', once(true));
-  request.once('response', once(false));
-  request.once('close', once(false));
-  request.flushHeaders();
-}
-
-async function writeBody(
-  request: ClientRequest,
-  body: Body,
-  stall: StallTimer,
-  unwanted: () => boolean,
-): Promise<void> {
-  const slices = body.slices();
-  if (Array.isArray(slices) && slices.length <= 1) {
-    request.end(slices[0]);
-    return;
-  }
-  for await (const slice of slices) {
-    if (unwanted()) return;
-    await flushed(request, slice);
-    stall.progress();
-  }
-  request.end();
-}
-
-/** Until the slice has left: then, and not before, its memory may be used for the next. */
-function flushed(request: ClientRequest, slice: Uint8Array): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      request.off('close', done);
-      request.off('response', done);
-      resolve();
-    };
-    request.on('close', done);
-    request.on('response', done);
-    request.write(slice, done);
-  });
-}
-
-/** By events: an async iterator would cost as much as the rest of the exchange. */
-function readAnswer(response: IncomingMessage, stall: StallTimer): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    response.on('data', (chunk: Buffer) => {
-      stall.progress();
-      bytes += chunk.length;
-      if (bytes <= MAX_ANSWER_BYTES) chunks.push(chunk);
-    });
-    response.on('end', () => {
-      const text = chunks.length === 0 ? '' : Buffer.concat(chunks).toString('utf8');
-      resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
-    });
-    response.on('error', reject);
-    response.on('close', () => reject(new Error('the answer was cut'))); // after 'end' it says nothing new
-  });
-}
-
-/** Destroys a request that moves nothing: neither an event here nor a shrinking backlog in the kernel. */
-class StallTimer {
-  #lastMs = performance.now();
-  #backlog: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
+class Exchange implements ConnectionUser {
+  readonly #connection: Connection;
+  readonly #reader: AnswerReader;
+  readonly #head: string;
+  readonly #expects: boolean;
+  #stall: StallTimer | undefined;
+  #continueTimer: NodeJS.Timeout | undefined;
+  #bodyBegun = false;
+  /** The whole request has been handed to the socket. */
+  #sent = false;
+  #settled = false;
+  /** Wakes the writer that waits for its slice to leave. */
+  #giveUpSlice: () => void = () => undefined;
 
   constructor(
-    private readonly request: ClientRequest,
-    private readonly stallMs: number,
-  ) {}
+    private readonly request: ExchangeRequest,
+    private readonly resolve: (answer: Answer) => void,
+    private readonly reject: (error: unknown) => void,
+  ) {
+    this.#expects = (request.body?.sizeBytes ?? 0) >= EXPECT_CONTINUE_BYTES;
+    this.#head = writeHead(request, this.#expects);
+    this.#reader = new AnswerReader(request.method, () => this.#writeBody());
+    this.#connection = request.connections.take(request.url);
+  }
 
   start(): void {
-    this.progress();
-    this.#timer = setTimeout(() => this.#check(), this.stallMs);
+    const { request } = this;
+    this.#connection.user = this;
+    this.#stall = new StallTimer(this.#connection.socket, request.stallMs, (quietMs) =>
+      this.#fail(new NoAnswer(`no byte moved for ${Math.round(quietMs / 1000)} s`, false)),
+    );
+    request.signal.addEventListener('abort', this.#onAbort);
+    this.#connection.whenReady(() => {
+      if (this.#settled) return;
+      const { socket } = this.#connection;
+      this.#stall?.progress();
+      socket.cork(); // a small body leaves together with its head
+      socket.write(this.#head, 'latin1');
+      if (!this.#expects) this.#writeBody();
+      else this.#continueTimer = setTimeout(() => this.#writeBody(), CONTINUE_WAIT_MS);
+      socket.uncork();
+    });
   }
 
-  progress(): void {
-    this.#lastMs = performance.now();
-  }
-
-  stop(): void {
-    clearTimeout(this.#timer);
-  }
-
-  #check(): void {
-    const quietMs = performance.now() - this.#lastMs;
-    if (quietMs >= this.stallMs - 1 && !this.#kernelMoves()) {
-      this.request.destroy(new Error(`no byte moved for ${Math.round(quietMs / 1000)} s`));
+  onData(bytes: Buffer): void {
+    this.#stall?.progress();
+    let answer: Answer | undefined;
+    try {
+      answer = this.#reader.read(bytes);
+    } catch (cause) {
+      this.#fail(new NoAnswer(`not an answer: ${(cause as Error).message}`, false, { cause }));
       return;
     }
-    this.#timer = setTimeout(
-      () => this.#check(),
-      Math.max(1, quietMs >= this.stallMs - 1 ? this.stallMs : this.stallMs - quietMs),
-    );
+    if (answer !== undefined) this.#succeed(answer);
   }
 
-  #kernelMoves(): boolean {
-    const before = this.#backlog;
-    this.#backlog = this.request.socket ? findSocketBacklog(this.request.socket) : undefined;
-    // The first look only takes the measure, and grants one more period where something is still queued.
-    return this.#backlog !== undefined && this.#backlog > 0 && (before === undefined || this.#backlog < before);
+  onClose(error: NodeJS.ErrnoException | undefined): void {
+    const answer = error === undefined ? this.#reader.end() : undefined;
+    if (answer !== undefined) {
+      this.#succeed(answer);
+      return;
+    }
+    const cut = this.#reader.hasBegun;
+    const code = error === undefined ? (cut ? 'the answer was cut' : 'ECONNRESET') : (error.code ?? error.message);
+    const reused = this.#connection.served > 0 && !cut && HUNG_UP.has(code);
+    this.#fail(new NoAnswer(code, reused, { cause: error }));
   }
+
+  readonly #onAbort = (): void => this.#fail(new NoAnswer('stopping', false));
+
+  #succeed(answer: Answer): void {
+    if (this.#settled) return;
+    const { connections } = this.request;
+    this.#settle();
+    // Refused in mid-body, the rest is not wanted, and the connection cannot serve again.
+    const whole = this.#sent && (answer.status < 300 || this.#connection.socket.writableLength === 0);
+    if (whole && this.#reader.keepsConnection) connections.giveBack(this.#connection, answer.headers['keep-alive']);
+    else this.#connection.socket.destroy();
+    this.resolve(answer);
+  }
+
+  #fail(error: unknown): void {
+    if (this.#settled) return;
+    this.#settle();
+    this.#connection.socket.destroy();
+    this.reject(error);
+  }
+
+  #settle(): void {
+    this.#settled = true;
+    this.#stall?.stop();
+    clearTimeout(this.#continueTimer);
+    this.request.signal.removeEventListener('abort', this.#onAbort);
+    this.#giveUpSlice();
+  }
+
+  #writeBody(): void {
+    clearTimeout(this.#continueTimer);
+    if (this.#bodyBegun || this.#settled) return;
+    this.#bodyBegun = true;
+    const slices = this.request.body?.slices() ?? [];
+    if (Array.isArray(slices) && slices.length <= 1) {
+      if (slices.length === 1) this.#connection.socket.write(slices[0]);
+      this.#sent = true;
+    } else this.#writeSlices(slices).catch((error: unknown) => this.#fail(error));
+  }
+
+  async #writeSlices(slices: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
+    for await (const slice of slices) {
+      if (this.#settled) return;
+      await this.#flushed(slice);
+      this.#stall?.progress();
+    }
+    this.#sent = true;
+  }
+
+  /** Until the slice has left: then, and not before, its memory may be used for the next. */
+  #flushed(slice: Uint8Array): Promise<void> {
+    return new Promise((resolve) => {
+      this.#giveUpSlice = resolve;
+      this.#connection.socket.write(slice, () => resolve());
+    });
+  }
+}
+
+/** What a header's value and a path may not hold: it would end there, and another begin. */
+const ODD_VALUE = /[^\t\x20-\x7e\x80-\xff]/;
+const ODD_PATH = /[^\x21-\x7e]/;
+
+function writeHead({ method, path, headers }: ExchangeRequest, expects: boolean): string {
+  if (ODD_PATH.test(path)) throw new Error('a path with characters that must be escaped');
+  let head = `${method} ${path} HTTP/1.1\r\n`;
+  for (const name in headers) {
+    const value = headers[name]!;
+    if (ODD_VALUE.test(value)) throw new Error(`the header ${name} cannot hold its value`);
+    head += `${name}: ${value}\r\n`;
+  }
+  return `${head}${expects ? 'expect: 100-continue\r\n' : ''}\r\n`;
 }

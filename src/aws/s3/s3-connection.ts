@@ -4,7 +4,9 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import { hasCode, type TransferError } from '../../domain/errors';
 import type { Body } from '../../upload/body';
 import type { CredentialsSource, SessionCredentials } from '../credentials/session-credentials';
-import { type Answer, exchange, NoAnswer } from './exchange';
+import type { Answer } from './answer-reader';
+import type { ConnectionPool } from './connection-pool';
+import { exchange, NoAnswer } from './exchange';
 import { findPlainBaseUrl, type S3Place } from './plain-base-url';
 import { escapeUri, PutSigner } from './put-signer';
 import { type S3Call, translateS3Error } from './translate-s3-error';
@@ -12,6 +14,9 @@ import { type S3Call, translateS3Error } from './translate-s3-error';
 export interface S3ConnectionOptions extends S3Place {
   readonly stallMs: number;
   readonly credentials: CredentialsSource;
+  /** For PutObject, UploadPart and the probe. */
+  readonly connections: ConnectionPool;
+  /** For the SDK's calls. */
   readonly agent: HttpAgent | HttpsAgent;
   /** To be added to the wall clock when signing. Milliseconds. */
   readonly clockOffsetMs: () => number;
@@ -62,7 +67,7 @@ export class S3Connection {
       url,
       path: '/',
       headers: { host: url.host },
-      agent: this.options.agent,
+      connections: this.options.connections,
       stallMs: this.options.stallMs,
       signal,
     }).catch((error: unknown) => {
@@ -97,7 +102,7 @@ export class S3Connection {
         answer.status,
         tag(answer.text, 'Code'),
         tag(answer.text, 'Message'),
-        tag(answer.text, 'Region') || answer.headers['x-amz-bucket-region']?.toString(),
+        tag(answer.text, 'Region') || answer.headers['x-amz-bucket-region'],
       );
     });
   }
@@ -105,6 +110,7 @@ export class S3Connection {
   close(): void {
     this.#client?.destroy();
     this.options.agent.destroy();
+    this.options.connections.close();
   }
 
   async #withRemedies<T>(attempt: (credentials: SessionCredentials) => Promise<T>): Promise<T> {
@@ -162,7 +168,7 @@ export class S3Connection {
           path: signed.path,
           headers: signed.headers,
           body,
-          agent: this.options.agent,
+          connections: this.options.connections,
           stallMs: this.options.stallMs,
           signal,
         });

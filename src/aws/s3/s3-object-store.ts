@@ -5,7 +5,7 @@ import type { Body } from '../../upload/body';
 import type { ObjectAttributes } from '../../upload/object-attributes';
 import type { DigestNeeds, ListedPart, Multipart, ObjectInfo, ObjectStore, Whole } from '../../upload/object-store';
 import type { Part, SentPart } from '../../upload/part-plan';
-import type { Answer } from './exchange';
+import type { Answer } from './answer-reader';
 import { encodeTags, type ObjectSettings, objectHeaders } from './object-headers';
 import type { S3Connection } from './s3-connection';
 import type { S3Call } from './translate-s3-error';
@@ -213,7 +213,7 @@ export class S3ObjectStore implements ObjectStore {
 
 /** What S3 says it has stored must be what was read; a store that says nothing is believed. */
 function assertKept(answer: Answer, body: Body, key: string): void {
-  const kept = findCrc32(answer.headers['x-amz-checksum-crc32']?.toString());
+  const kept = findCrc32(answer.headers['x-amz-checksum-crc32']);
   if (kept !== undefined && kept !== body.crc32) {
     throw new TransferError('S3_DAMAGED_IN_TRANSIT', `S3 stored ${key} with another CRC32 than was sent`);
   }
