@@ -17,7 +17,8 @@ const MAX_HEAD_BYTES = 64 * 1024;
 /** An answer to a PUT is a few hundred bytes; of anything longer the head is enough. */
 const MAX_KEPT_BYTES = 64 * 1024;
 const NOTHING = Buffer.alloc(0);
-const TOKEN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+/** A name without blanks, a value without what ends one, the end of the line. */
+const HEADER = /([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)(?:\r\n|$)/y;
 
 /**
  * Reads the answer to one HTTP/1.1 request, strictly: what is not plainly right is an error, never a guess, so that no
@@ -133,20 +134,17 @@ export class AnswerReader {
 }
 
 function parseHead(text: string, method: string): Head {
-  const lines = text.split('\r\n');
-  const [, minor, code] = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: |$)/.exec(lines[0]!) ?? [];
-  if (code === undefined) throw new Error('no HTTP/1.1 status line');
+  const [line, minor, code] = /^HTTP\/1\.([01]) ([1-9]\d\d)(?: [^\r\n]*)?(?:\r\n|$)/.exec(text) ?? [];
+  if (line === undefined) throw new Error('no HTTP/1.1 status line');
   const status = Number(code);
   const headers: Record<string, string | undefined> = Object.create(null);
-  for (let i = 1; i < lines.length; i++) {
-    const line = lines[i]!;
-    const colon = line.indexOf(':');
-    const name = line.slice(0, Math.max(0, colon));
-    if (!TOKEN.test(name)) throw new Error('a header without a name');
-    const value = line.slice(colon + 1).trim();
-    if (/[\r\n\0]/.test(value)) throw new Error('a header that holds another');
-    const key = name.toLowerCase();
-    headers[key] = headers[key] === undefined ? value : `${headers[key]}, ${value}`;
+  for (let at = line.length; at < text.length; ) {
+    HEADER.lastIndex = at;
+    const [whole, name, value] = HEADER.exec(text) ?? [];
+    if (whole === undefined) throw new Error('a header that is none');
+    at += whole.length;
+    const key = name!.toLowerCase();
+    headers[key] = headers[key] === undefined ? value!.trimEnd() : `${headers[key]}, ${value!.trimEnd()}`;
   }
   const bodyBytes = measureBody(status, headers, method);
   const said = headers.connection?.toLowerCase().split(/\s*,\s*/) ?? [];

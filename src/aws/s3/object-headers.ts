@@ -19,9 +19,10 @@ export function encodeTags(tags: Readonly<Record<string, string>>): string | und
 export function objectHeaders(
   { contentType, metadata }: ObjectAttributes,
   settings: ObjectSettings,
+  onlyIfAbsent: boolean,
 ): Record<string, string> {
   const headers: Record<string, string> = { 'content-type': contentType };
-  for (const [name, value] of Object.entries(metadata)) headers[METADATA_PREFIX + name] = value;
+  for (const name in metadata) headers[METADATA_PREFIX + name] = metadata[name]!;
   if (settings.storageClass !== undefined) headers['x-amz-storage-class'] = settings.storageClass;
   if (settings.kmsKeyId !== undefined) {
     headers['x-amz-server-side-encryption'] = 'aws:kms';
@@ -29,5 +30,6 @@ export function objectHeaders(
   }
   const tags = encodeTags(settings.tags);
   if (tags !== undefined) headers['x-amz-tagging'] = tags;
+  if (onlyIfAbsent) headers['if-none-match'] = '*';
   return headers;
 }

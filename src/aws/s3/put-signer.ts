@@ -1,4 +1,4 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 import type { SessionCredentials } from '../credentials/session-credentials';
 
 export interface UnsignedPut {
@@ -15,6 +15,12 @@ export interface SignedRequest {
   readonly headers: Record<string, string>;
 }
 
+interface HeaderShape {
+  readonly names: readonly string[];
+  readonly sorted: readonly string[];
+  readonly signedNames: string;
+}
+
 const ALGORITHM = 'AWS4-HMAC-SHA256';
 
 /**
@@ -24,6 +30,7 @@ const ALGORITHM = 'AWS4-HMAC-SHA256';
  */
 export class PutSigner {
   #key: { readonly of: string; readonly bytes: Buffer } | undefined;
+  #shape: HeaderShape | undefined;
 
   constructor(private readonly region: string) {}
 
@@ -32,17 +39,26 @@ export class PutSigner {
     const day = at.slice(0, 8);
     const headers: Record<string, string> = { ...given, 'x-amz-date': at };
     if (credentials.sessionToken !== '') headers['x-amz-security-token'] = credentials.sessionToken;
-    const names = Object.keys(headers).sort();
-    const signedNames = names.join(';');
+    const { sorted, signedNames } = this.#shapeOf(headers);
     const search = queryOf(query);
     let lines = '';
-    for (const name of names) lines += `${name}:${canonicalValue(headers[name]!)}\n`;
+    for (const name of sorted) lines += `${name}:${canonicalValue(headers[name]!)}\n`;
     const canonical = `PUT\n${path}\n${search}\n${lines}\n${signedNames}\n${headers['x-amz-content-sha256']}`;
     const scope = `${day}/${this.region}/s3/aws4_request`;
-    const toSign = `${ALGORITHM}\n${at}\n${scope}\n${createHash('sha256').update(canonical).digest('hex')}`;
+    const toSign = `${ALGORITHM}\n${at}\n${scope}\n${hash('sha256', canonical)}`;
     const signature = createHmac('sha256', this.#keyOf(credentials, day)).update(toSign).digest('hex');
     headers.authorization = `${ALGORITHM} Credential=${credentials.accessKeyId}/${scope}, SignedHeaders=${signedNames}, Signature=${signature}`;
     return { path: search === '' ? path : `${path}?${search}`, headers };
+  }
+
+  /** One request looks like the one before: its names are not sorted again. */
+  #shapeOf(headers: Readonly<Record<string, string>>): HeaderShape {
+    const names = Object.keys(headers);
+    const last = this.#shape;
+    if (last?.names.length === names.length && names.every((name, i) => name === last.names[i])) return last;
+    const sorted = names.toSorted();
+    this.#shape = { names, sorted, signedNames: sorted.join(';') };
+    return this.#shape;
   }
 
   /** Good for one day and one secret. */

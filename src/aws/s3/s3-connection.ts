@@ -155,7 +155,7 @@ export class S3Connection {
       {
         path: `${base.pathname.replace(/\/$/, '')}/${encodeKey(key)}`,
         query,
-        headers: { host: base.host, 'content-length': String(body.sizeBytes), ...headers },
+        headers: { ...headers, host: base.host, 'content-length': String(body.sizeBytes) },
       },
       credentials,
       new Date(this.options.nowMs() + this.options.clockOffsetMs()),

@@ -34,11 +34,7 @@ export class S3ObjectStore implements ObjectStore {
     const answer = await this.#connection.put(this.#asking('s3:PutObject', attributes.key), {
       key: attributes.key,
       query: {},
-      headers: {
-        ...objectHeaders(attributes, this.options),
-        ...this.#bodyHeaders(body),
-        ...(onlyIfAbsent ? { 'if-none-match': '*' } : {}),
-      },
+      headers: this.#withBodyHeaders(objectHeaders(attributes, this.options, onlyIfAbsent), body),
       body,
       signal,
       // Was the first one done after all, the second is told "exists": the worker must know it may be its own.
@@ -77,7 +73,7 @@ export class S3ObjectStore implements ObjectStore {
     const answer = await this.#connection.put(this.#asking('s3:PutObject', key), {
       key,
       query: { partNumber: String(part.number), uploadId: id },
-      headers: this.#bodyHeaders(body),
+      headers: this.#withBodyHeaders({}, body),
       body,
       signal,
       repeatable: true,
@@ -200,14 +196,14 @@ export class S3ObjectStore implements ObjectStore {
     return { action, bucket: this.#connection.bucket, key };
   }
 
-  #bodyHeaders(body: Body): Record<string, string> {
+  /** Into the same object: each copy would cost as much as a digest. */
+  #withBodyHeaders(headers: Record<string, string>, body: Body): Record<string, string> {
     const { integrity, expectedBucketOwner } = this.options;
-    return {
-      'x-amz-content-sha256': body.sha256 ?? 'UNSIGNED-PAYLOAD',
-      ...(integrity === 'crc32' ? { 'x-amz-checksum-crc32': crc32ToBase64(body.crc32) } : {}),
-      ...(body.md5 === undefined ? {} : { 'content-md5': body.md5 }),
-      ...(expectedBucketOwner === undefined ? {} : { 'x-amz-expected-bucket-owner': expectedBucketOwner }),
-    };
+    headers['x-amz-content-sha256'] = body.sha256 ?? 'UNSIGNED-PAYLOAD';
+    if (integrity === 'crc32') headers['x-amz-checksum-crc32'] = crc32ToBase64(body.crc32);
+    if (body.md5 !== undefined) headers['content-md5'] = body.md5;
+    if (expectedBucketOwner !== undefined) headers['x-amz-expected-bucket-owner'] = expectedBucketOwner;
+    return headers;
   }
 }
 
