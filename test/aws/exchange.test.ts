@@ -238,6 +238,13 @@ test('refused in mid-body, the rest is not sent', async () => {
 });
 
 test('what reading the body throws is what the exchange throws', async () => {
+  const sudden: Body = {
+    ...bodyOf([]),
+    slices: () => {
+      throw new Error('the disk is gone');
+    },
+  };
+  expect((await failureOf(send({ body: sudden }))).message).toBe('the disk is gone');
   const body: Body = {
     ...bodyOf([]),
     sizeBytes: 10,

@@ -150,18 +150,19 @@ class Exchange implements ConnectionUser {
     clearTimeout(this.#continueTimer);
     if (this.#bodyBegun || this.#settled) return;
     this.#bodyBegun = true;
+    this.#writeSlices().catch((error: unknown) => this.#fail(error));
+  }
+
+  async #writeSlices(): Promise<void> {
     const slices = this.request.body?.slices() ?? [];
     if (Array.isArray(slices) && slices.length <= 1) {
       if (slices.length === 1) this.#connection.socket.write(slices[0]);
-      this.#sent = true;
-    } else this.#writeSlices(slices).catch((error: unknown) => this.#fail(error));
-  }
-
-  async #writeSlices(slices: AsyncIterable<Uint8Array> | Iterable<Uint8Array>): Promise<void> {
-    for await (const slice of slices) {
-      if (this.#settled) return;
-      await this.#flushed(slice);
-      this.#stall?.progress();
+    } else {
+      for await (const slice of slices) {
+        if (this.#settled) return;
+        await this.#flushed(slice);
+        this.#stall?.progress();
+      }
     }
     this.#sent = true;
   }
