@@ -15,7 +15,7 @@ const COMMERCIAL_REGION = /^(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d+$/;
 /**
  * Where a bucket is, in the two cases nearly every device has: a plain bucket in a commercial region, and a plain
  * bucket in the path of an endpoint of one's own. Undefined for all else: then the SDK's rules say it, and loading
- * the SDK is 0.2 s of CPU and 15 MiB that a device of small files never pays. A test holds both to the same answer.
+ * the SDK is 0.2 s of CPU and more that a device of small files never pays. A test holds both to the same answer.
  */
 export function findPlainBaseUrl(place: S3Place): URL | undefined {
   const { bucket, region, endpoint, pathStyle, dualStack, fips } = place;
