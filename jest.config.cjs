@@ -10,8 +10,10 @@ const SUITES = {
 
 module.exports = {
   testMatch: SUITES[suite],
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
+  transform: { '^.+\\.[jt]s$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
+  // These two are published as ES modules only.
+  transformIgnorePatterns: ['/node_modules/(?!(?:chokidar|readdirp)/)'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/greengrass-build'],
-  testTimeout: 60_000,
+  testTimeout: 120_000,
   maxWorkers: 2,
 };
