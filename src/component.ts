@@ -1,23 +1,33 @@
+import { EventEmitter, on } from 'node:events';
 import type { S3Connection } from './aws/s3/s3-connection';
 import type { Clock } from './clock';
+import { awaitDelivery } from './component/await-delivery';
 import { buildCredentials, type Credentials } from './component/build-credentials';
+import { buildOutbox } from './component/build-outbox';
 import { buildStore } from './component/build-store';
 import { thingFields } from './component/thing-fields';
 import type { Config, OutboxConfig } from './config/schema';
 import { answerControl } from './control/answer-control';
 import { ControlServer } from './control/control-server';
-import { type StatusDocument, socketPath, type UploadDetails, type UploadSummary } from './control/protocol';
+import {
+  type DeliveryEvent,
+  type StatusDocument,
+  socketPath,
+  type UploadDetails,
+  type UploadSummary,
+} from './control/protocol';
 import { Ledger } from './custody/ledger';
-import { asTransferError, hasCode } from './domain/errors';
+import { hasCode } from './domain/errors';
 import { KeyTemplate } from './domain/key-template';
 import { printableName } from './domain/printable-name';
 import { Link } from './link/link';
 import { ServerClock } from './link/server-clock';
 import type { Log } from './log';
-import { OutboxScanner, type QueuedFile } from './outbox/outbox-scanner';
+import type { Outbox } from './outbox/outbox';
 import { AccountGate } from './upload/account-gate';
 import { BufferPool } from './upload/buffer-pool';
 import { ExistingObject } from './upload/existing-object';
+import { History } from './upload/history';
 import { MultipartUpload } from './upload/multipart-upload';
 import type { ObjectStore } from './upload/object-store';
 import { OrphanSweeper } from './upload/orphan-sweeper';
@@ -46,10 +56,12 @@ export interface Edge {
   readonly wrapStore?: (store: ObjectStore) => ObjectStore;
 }
 
-interface Outbox {
+interface Source {
+  readonly path: string;
   readonly config: OutboxConfig;
   readonly id: number;
   readonly template: KeyTemplate;
+  readonly outbox: Outbox;
 }
 
 const LINK_PROBE_MAX_MS = 60_000;
@@ -68,7 +80,9 @@ export class Component {
   #link: Link | undefined;
   #worker: UploadWorker | undefined;
   #sweeper: OrphanSweeper | undefined;
-  #scanners: OutboxScanner[] = [];
+  #history: History | undefined;
+  #sources: readonly Source[] = [];
+  readonly #ended = new EventEmitter();
 
   /** @throws UsageError for a configuration that cannot work, another instance, a state folder without rights */
   constructor(
@@ -86,7 +100,11 @@ export class Component {
       () => this.#sweeper?.wake(),
     );
     this.#reader = new UploadReader(this.#ledger);
-    this.#control = new ControlServer(socketPath(config.state.dir), (request) => answerControl(request, this), log);
+    this.#control = new ControlServer(
+      socketPath(config.state.dir),
+      (request, signal) => answerControl(request, this, signal),
+      log,
+    );
   }
 
   /** @param onBroken a part of us threw what nobody foresaw: the process should end, and be started again */
@@ -95,11 +113,13 @@ export class Component {
     const templates = this.config.outboxes.map(({ key }) => new KeyTemplate(key, thingFields(this.config)));
     await this.#control.start();
     for (const warning of this.#credentials?.warnings ?? []) log.warn({ reason: warning }, 'look at this');
-    const outboxes: Outbox[] = [];
+    const sources: Source[] = [];
     for (const [i, config] of this.config.outboxes.entries()) {
-      outboxes.push({ config, id: await this.#table.outboxId(config.path), template: templates[i]! });
+      const id = await this.#table.outboxId(config.path);
+      const template = templates[i]!;
+      sources.push({ path: config.path, config, id, template, outbox: this.#openOutbox(config, id, template) });
     }
-    const { interrupted, retried, unconfigured } = await this.#table.recover(outboxes.map(({ id }) => id));
+    const { interrupted, retried, unconfigured } = await this.#table.recover(sources.map(({ id }) => id));
     log.info({ version: VERSION, count: this.#table.tally.queued.files }, 'started');
     if (interrupted > 0) log.info({ count: interrupted }, 'interrupted uploads go on');
     if (retried > 0) log.info({ count: retried }, 'failed files are tried anew');
@@ -108,7 +128,7 @@ export class Component {
         { count: unconfigured },
         'files of an outbox that is no longer configured are not sent; add it again to send them',
       );
-    if (outboxes.length === 0) {
+    if (sources.length === 0) {
       log.warn({}, 'no outbox is configured, nothing to send; add outboxes: to the configuration');
       return this;
     }
@@ -119,17 +139,25 @@ export class Component {
     });
     this.#connection = connection;
     const store = this.edge.wrapStore?.(plainStore) ?? plainStore;
-    this.#worker = this.#buildWorker(outboxes, store).start();
-    this.#scanners = outboxes.map((outbox) => this.#buildScanner(outbox).start());
+    this.#worker = this.#buildWorker(sources, store).start();
+    this.#sources = sources;
+    for (const { outbox } of sources) outbox.start();
     this.#sweeper = new OrphanSweeper(this.#ledger, store, this.#link!, clock, log).start();
-    for (const part of [this.#worker, this.#sweeper, ...this.#scanners]) part.finished.catch(onBroken);
+    this.#history = new History(
+      this.#ledger,
+      sources.map(({ id, outbox }) => ({ outboxId: id, remainingBatches: () => outbox.remainingBatches() })),
+      this.config.state.historyFiles,
+      clock,
+    ).start();
+    for (const part of [this.#worker, this.#sweeper, this.#history, ...sources.map(({ outbox }) => outbox)])
+      part.finished.catch(onBroken);
     log.debug({ ms: Math.round(clock.nowMs() - this.#startedAtMs) }, 'running');
     return this;
   }
 
   async stop(): Promise<void> {
-    await Promise.all(this.#scanners.map((scanner) => scanner.stop()));
-    await Promise.all([this.#worker?.stop(), this.#sweeper?.stop(), this.#link?.stop()]);
+    await Promise.all(this.#sources.map(({ outbox }) => outbox.stop()));
+    await Promise.all([this.#worker?.stop(), this.#sweeper?.stop(), this.#history?.stop(), this.#link?.stop()]);
     this.#connection?.close();
     await this.#control.stop();
     this.#ledger.close();
@@ -163,7 +191,7 @@ export class Component {
         expiresInSeconds: this.#credentials?.cache.expiresInSeconds,
       },
       clockOffsetSeconds: Math.round(this.#serverClock.offsetMs / 1000),
-      outboxes: this.#scanners.map((scanner) => scanner.status),
+      outboxes: this.#sources.map(({ outbox }) => outbox.status),
       refusals: this.#gate?.status() ?? [],
       retrying: this.#reader.retrying(),
       warnings: this.#credentials?.warnings ?? [],
@@ -175,11 +203,20 @@ export class Component {
     return this.#reader.list(state, before, limit);
   }
 
+  awaitDelivery(file: string, signal: AbortSignal): Promise<UploadSummary> {
+    return awaitDelivery(file, this.#sources, this.#table.versions, this.#reader, this.edge.clock, signal);
+  }
+
+  /** What ends from now on. */
+  async *events(signal: AbortSignal): AsyncIterable<DeliveryEvent> {
+    for await (const [event] of on(this.#ended, 'upload', { signal })) yield event as DeliveryEvent;
+  }
+
   find(id: number): UploadDetails | undefined {
     return this.#reader.find(id);
   }
 
-  #buildWorker(outboxes: readonly Outbox[], store: ObjectStore): UploadWorker {
+  #buildWorker(sources: readonly Source[], store: ObjectStore): UploadWorker {
     const { upload } = this.config;
     const { clock, dice, log } = this.edge;
     const accountProbeMaxMs = upload.probeMaxSeconds * 1000;
@@ -201,7 +238,8 @@ export class Component {
     const pool = new BufferPool(upload.uploadMemoryBytes);
     const existing = new ExistingObject(store, this.#table, upload.onExisting, log);
     const single = new SinglePut(store, this.#table, existing, pool, uploadIdOf);
-    const prefixes = new Map(outboxes.map(({ id, template }) => [id, template.prefix]));
+    const prefixes = new Map(sources.map(({ id, template }) => [id, template.prefix]));
+    const configs = new Map(sources.map(({ id, config }) => [id, config]));
     const onAccepted = ({ row }: UploadAttempt): void => gate.succeeded(prefixes.get(row.outboxId)!);
     const multipart = new MultipartUpload(
       store,
@@ -218,19 +256,33 @@ export class Component {
     );
     return new UploadWorker({
       table: this.#table,
-      send: (attempt, signal) => sendFile(attempt, this.#table, single, multipart, upload.singlePutMaxBytes, signal),
+      send: (attempt, signal) => {
+        const { duplicates } = configs.get(attempt.row.outboxId)!;
+        const { singlePutMaxBytes } = upload;
+        return sendFile(attempt, this.#table, single, multipart, { singlePutMaxBytes, duplicates }, signal);
+      },
       gate,
       link,
       clock,
       dice,
       log,
-      sources: outboxes.map(
-        ({ config, id, template }): UploadSource => ({
+      sources: sources.map(
+        ({ config, id, template, outbox }): UploadSource => ({
           outboxId: id,
-          folder: Buffer.from(config.path),
+          fileOf: (row) => outbox.fileOf(row),
           prefix: template.prefix,
           priority: config.priority,
           newestFirst: config.order === 'newest',
+          onEnded: (row, end) => {
+            if (end === 'done') outbox.delivered(row);
+            else if (end === 'superseded') outbox.superseded(row);
+            if (end === 'superseded' || this.#ended.listenerCount('upload') === 0) return;
+            const event: DeliveryEvent = {
+              event: end === 'done' ? 'delivered' : 'failed',
+              upload: this.#reader.summarize(row.id),
+            };
+            this.#ended.emit('upload', event);
+          },
         }),
       ),
       parallelFiles: upload.parallelFiles,
@@ -239,20 +291,13 @@ export class Component {
     });
   }
 
-  #buildScanner({ config, id, template }: Outbox): OutboxScanner {
-    const { clock, log } = this.edge;
-    return new OutboxScanner(
-      config.path,
-      config.rescanSeconds * 1000,
-      {
-        findLatest: (path) => this.#table.findLatest(id, path),
-        enqueue: (files) =>
-          this.#table.enqueue(files.map((file) => newUpload(file, id, template, config.order === 'newest'))),
-      },
-      () => this.#worker?.wake(),
-      clock,
-      log,
-    );
+  #openOutbox(config: OutboxConfig, id: number, template: KeyTemplate): Outbox {
+    return buildOutbox(config, id, template, this.#table, {
+      stateDir: this.config.state.dir,
+      onQueued: () => this.#worker?.wake(),
+      clock: this.edge.clock,
+      log: this.edge.log,
+    });
   }
 
   /** A refusal is an answer too: the endpoint is there. */
@@ -261,19 +306,4 @@ export class Component {
       if (hasCode(error, 'CREDENTIALS_UNREACHABLE')) throw error;
     });
   }
-}
-
-function newUpload(file: QueuedFile, outboxId: number, template: KeyTemplate, newestFirst: boolean) {
-  return {
-    ...file,
-    outboxId,
-    newestFirst,
-    keyFor: (id: number) => {
-      try {
-        return template.keyFor({ path: printableName(file.path), mtimeMs: file.mtimeMs, id });
-      } catch (error) {
-        return asTransferError(error);
-      }
-    },
-  };
 }

@@ -44,14 +44,18 @@ export function withReference(readme: string): string {
 
 function* rowsOf(section: JsonSchema, prefix: string): Generator<string> {
   for (const [name, setting] of Object.entries(section.properties ?? {})) {
-    if (setting.properties !== undefined) yield* rowsOf(setting, `${prefix}${name}.`);
-    else
-      yield `| \`${prefix}${name}\` | ${valuesOf(setting)} | ${defaultOf(setting)} | ${(setting.description ?? '').replaceAll('|', '\\|')} |`;
+    if (setting.properties !== undefined) {
+      yield* rowsOf(setting, `${prefix}${name}.`);
+      continue;
+    }
+    yield `| \`${prefix}${name}\` | ${valuesOf(setting)} | ${defaultOf(setting)} | ${(setting.description ?? '').replaceAll('|', '\\|')} |`;
+    if (setting.items?.properties !== undefined) yield* rowsOf(setting.items, `${prefix}${name}[].`);
   }
 }
 
-function valuesOf({ type, enum: words, minimum, maximum, additionalProperties }: JsonSchema): string {
+function valuesOf({ type, enum: words, minimum, maximum, additionalProperties, items }: JsonSchema): string {
   if (words !== undefined) return words.map((word) => `\`${word}\``).join(' ');
+  if (items !== undefined) return items.properties === undefined ? 'list of texts' : 'list';
   if (type === 'object' && additionalProperties !== undefined) return 'names and texts';
   if (type !== 'integer' && type !== 'number') return type === 'boolean' ? '`true` `false`' : 'text';
   const upTo = maximum === undefined || maximum === Number.MAX_SAFE_INTEGER ? '…' : String(maximum);

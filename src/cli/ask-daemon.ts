@@ -3,8 +3,15 @@ import { type ControlAnswer, type ControlRequest, findSocketPathProblem, socketP
 
 const TIMEOUT_MS = 10_000;
 
-/** One question to the daemon whose state folder this is. @throws Error whose message is for the person who asked */
-export function askDaemon<T>(stateDir: string, request: ControlRequest): Promise<T> {
+/** Questions whose answer takes as long as it takes. */
+const PATIENT: readonly string[] = ['wait', 'events'] satisfies ControlRequest['command'][];
+
+/**
+ * One question to the daemon whose state folder this is.
+ * @param onAnswer told each answer of those that go on
+ * @throws Error whose message is for the person who asked
+ */
+export function askDaemon<T>(stateDir: string, request: ControlRequest, onAnswer?: (result: T) => void): Promise<T> {
   const path = socketPath(stateDir);
   const problem = findSocketPathProblem(path);
   if (problem !== undefined) return Promise.reject(new Error(problem));
@@ -12,13 +19,21 @@ export function askDaemon<T>(stateDir: string, request: ControlRequest): Promise
     const socket = connect(path);
     let text = '';
     socket.setEncoding('utf8');
-    socket.setTimeout(TIMEOUT_MS, () => {
+    socket.setTimeout(PATIENT.includes(request.command) ? 0 : TIMEOUT_MS, () => {
       socket.destroy();
       reject(new Error(`the daemon at ${path} does not answer; look into its log`));
     });
     socket.on('connect', () => socket.write(`${JSON.stringify(request)}\n`));
     socket.on('data', (chunk: string) => {
       text += chunk;
+      if (onAnswer === undefined) return;
+      const lines = text.split('\n');
+      text = lines.pop()!;
+      for (const line of lines) {
+        const answer = JSON.parse(line) as ControlAnswer<T>;
+        if (answer.ok) onAnswer(answer.result);
+        else reject(new Error(answer.error));
+      }
     });
     socket.on('error', (error: NodeJS.ErrnoException) => reject(new Error(explain(error, path))));
     socket.on('end', () => {

@@ -1,13 +1,17 @@
+import { realpathSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
   type ControlRequest,
   DEFAULT_STATE_DIR,
+  type DeliveryEvent,
   type StatusDocument,
   type UploadDetails,
   type UploadSummary,
 } from '../control/protocol';
 import { VERSION } from '../version';
 import { askDaemon } from './ask-daemon';
+import { formatBytes } from './format';
 import { presentList } from './ls';
 import { run } from './run';
 import { presentDetails } from './show';
@@ -20,8 +24,10 @@ const HELP = `courier ${VERSION}: carries files between this device and S3
   courier status        what it is doing, and what is wrong
   courier ls            uploads, newest first  [--state queued|uploading|done|superseded|failed] [--limit N] [--before ID]
   courier show ID       all that is known of one
+  courier wait FILE     until the file, put into an outbox, is delivered; fails when it cannot be
+  courier events        what is delivered or fails, one JSON object a line, as it happens
 
-  --json                the same for programs (status, ls, show)
+  --json                the same for programs (status, ls, show, wait)
   --state-dir DIR       the daemon's state folder (default ${DEFAULT_STATE_DIR})
 `;
 
@@ -55,6 +61,11 @@ async function main(args: readonly string[]): Promise<number> {
         await ask<UploadDetails>({ command, id: count(positionals[0] ?? '', 'courier show ID') }),
         presentDetails,
       );
+    case 'wait':
+      return answer(await ask<UploadSummary>({ command, path: absolute(positionals[0]) }), presentDelivery);
+    case 'events':
+      await askDaemon<DeliveryEvent>(values['state-dir'], { command }, (event) => say(JSON.stringify(event)));
+      return 0;
     default:
       throw new CommandError(`no command "${command}"; see courier --help`);
   }
@@ -78,6 +89,20 @@ function parse(args: string[]) {
     throw new CommandError(`${(error as Error).message}; see courier --help`);
   }
 }
+
+/** Through links above it, as the daemon knows its outboxes; the file itself may be gone already. */
+function absolute(file: string | undefined): string {
+  if (file === undefined) throw new CommandError('courier wait takes a file; see courier --help');
+  const path = resolve(file);
+  try {
+    return join(realpathSync(dirname(path)), basename(path));
+  } catch {
+    return path;
+  }
+}
+
+const presentDelivery = ({ path, key, outcome, sizeBytes }: UploadSummary): string =>
+  `${path} ${outcome === 'skipped' ? 'skipped' : 'delivered'} (${formatBytes(sizeBytes)}): ${key}`;
 
 function count(text: string, what: string): number {
   if (!/^\d+$/.test(text)) throw new CommandError(`${what} takes a number, not "${text}"`);

@@ -16,10 +16,17 @@ export function presentStatus(status: StatusDocument): string {
     lines.push(
       `clock     differs from the cloud's by ${formatSeconds(Math.abs(status.clockOffsetSeconds))}, corrected; set it right`,
     );
-  for (const { path, files, lastScanAtMs } of status.outboxes) {
-    lines.push(
-      `outbox    ${path}: ${files} files${lastScanAtMs === undefined ? '' : `, looked at ${ago(lastScanAtMs)} ago`}`,
-    );
+  for (const outbox of status.outboxes) {
+    const { path, files, held, odd, restless, lastScanAtMs, spool } = outbox;
+    const facts = [
+      `${files} files`,
+      ...(held > 0 ? [`${held} of them still open for writing`] : []),
+      ...(odd.count > 0 ? [`${odd.count} left: ${odd.examples.slice(0, 3).join(', ')}`] : []),
+      ...(restless > 0 ? [`${restless} written to after they were claimed`] : []),
+      spool === undefined ? 'sent from where they lie' : `spool ${spool}`,
+      ...(lastScanAtMs === undefined ? [] : [`looked at ${ago(lastScanAtMs)} ago`]),
+    ];
+    lines.push(`outbox    ${path}: ${facts.join(', ')}`);
   }
   for (const { path, sentBytes, sizeBytes } of status.active.slice(0, 10)) {
     lines.push(`sending   ${path} ${formatBytes(sentBytes)} of ${formatBytes(sizeBytes)}`);

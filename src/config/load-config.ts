@@ -89,14 +89,16 @@ function merge(under: Settings, over: Settings): Settings {
   return merged;
 }
 
-/** Every setting that names a file or folder ends so, or is one of these two. */
+/** Every setting that names a file or folder ends so, or is one of these. */
 function absolute(settings: Settings, folder: string): Settings {
   return Object.fromEntries(
     Object.entries(settings).map(([name, value]): [string, unknown] => {
       if (isObject(value)) return [name, absolute(value, folder)];
       if (Array.isArray(value)) return [name, value.map((item) => (isObject(item) ? absolute(item, folder) : item))];
       const isPath =
-        typeof value === 'string' && value !== '' && (name.endsWith('File') || name === 'path' || name === 'dir');
+        typeof value === 'string' &&
+        value !== '' &&
+        (name.endsWith('File') || name === 'path' || name === 'dir' || name === 'sentDir');
       return [name, isPath ? resolve(folder, value) : value];
     }),
   );
@@ -149,6 +151,13 @@ function* findContradictions(config: Config): Generator<string> {
     const other = outboxes.findIndex((outbox) => outbox.key === key);
     if (other < i)
       yield `outboxes[${i}].key: the same as outboxes[${other}].key, so that files of one name would overwrite each other; add a folder to one, for example {thing}/outbox/${basename(outboxes[i]!.path)}/{path}`;
+  }
+  for (const [i, { sentDir, afterUpload, rules, path }] of outboxes.entries()) {
+    const keeps = afterUpload === 'keep' || rules.some((rule) => rule.afterUpload === 'keep');
+    if (keeps && sentDir === undefined)
+      yield `outboxes[${i}].sentDir: missing; afterUpload keep needs a folder, for example ${path}.sent`;
+    if (sentDir !== undefined && (sentDir === path || sentDir.startsWith(inside(path))))
+      yield `outboxes[${i}].sentDir: ${sentDir} lies inside the outbox, its files would be sent again; put it elsewhere`;
   }
   const paths = outboxes.map(({ path }) => path);
   for (const [i, path] of paths.entries()) {

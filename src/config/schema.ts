@@ -78,6 +78,19 @@ const credentials = section({
   roleAlias: roleAlias.prefault({}).describe('IoT role alias, reached with the device certificate.'),
 });
 
+const pattern = () => text().describe('Glob; without a slash it is about names, with one about paths.');
+
+const rule = section({
+  match: pattern().describe('Glob of the files it is about; without a slash of their names, with one of their paths.'),
+  settleSeconds: number().pipe(z.number().min(0).max(86_400)).optional().describe("Instead of the outbox's."),
+  marker: text()
+    .pipe(z.string().regex(/^[^/]+$/, 'a suffix of a name, such as .ready'))
+    .optional()
+    .describe('A file is whole when `<name><marker>` lies beside it; the marker goes when the file is claimed.'),
+  claim: z.enum(['move', 'leave']).optional().describe("Instead of the outbox's."),
+  afterUpload: z.enum(['delete', 'keep']).optional().describe("Instead of the outbox's."),
+});
+
 const outbox = section({
   path: text().describe('Folder whose files go to S3.'),
   key: text()
@@ -93,7 +106,44 @@ const outbox = section({
   rescanSeconds: number()
     .pipe(z.number().min(0.1).max(86_400))
     .default(30)
-    .describe('How often the folder is looked through.'),
+    .describe('How often the folder is looked through, beside the looks that a change in it brings.'),
+  settleSeconds: number()
+    .pipe(z.number().min(0).max(86_400))
+    .default(5)
+    .describe('A file is claimed when it has not changed for so long. At least 60 on network file systems.'),
+  openWriterSeconds: number()
+    .pipe(z.number().min(0).max(31_536_000))
+    .default(3600)
+    .describe(
+      'A file that a program holds open for writing is not claimed before so long. It is not deleted before it is closed.',
+    ),
+  ignore: z
+    .array(pattern())
+    .default([])
+    .describe('Globs of files and folders to be left alone, beside `.*`, `*.tmp` and `*.part`.'),
+  claim: z
+    .enum(['move', 'leave'])
+    .default('move')
+    .describe(
+      '`move`: settled files are moved into the spool. `leave`: they are sent from where they lie (camera rings, logs, targets of rsync).',
+    ),
+  afterUpload: z
+    .enum(['delete', 'keep'])
+    .optional()
+    .describe('What becomes of a delivered file. Default: claimed files are deleted, files sent in place stay.'),
+  deleteGraceSeconds: number()
+    .pipe(z.number().min(0).max(86_400))
+    .default(10)
+    .describe('How long a delivered file is kept before it is deleted or moved to `sentDir`.'),
+  sentDir: text().optional().describe('Where `afterUpload: keep` puts claimed files. On the file system of the spool.'),
+  sentMaxDays: number().pipe(z.number().min(0)).optional().describe('Files in `sentDir` go when they are older.'),
+  sentMaxBytes: whole(0).optional().describe('The oldest files in `sentDir` go when there is more.'),
+  duplicates: z
+    .enum(['send', 'skip'])
+    .default('send')
+    .describe('`skip`: a file with the content that its path last delivered is not sent again.'),
+  pruneEmptyFolders: flag().default(false).describe('Remove folders of the outbox that a claim has emptied.'),
+  rules: z.array(rule).default([]).describe('For some of the files; the first whose `match` fits decides.'),
 });
 
 const upload = section({
@@ -143,7 +193,10 @@ const inbox = section({
 const state = section({
   dir: text()
     .default('/var/lib/thing-courier')
-    .describe('Ledger and control socket. On a local disk, never inside an outbox.'),
+    .describe('Ledger, spool and control socket. On a local disk, never inside an outbox.'),
+  historyFiles: whole(0, 10_000_000)
+    .default(10_000)
+    .describe('So many of the latest uploads can be looked up; older ones are only counted.'),
 });
 
 export const configSchema = section({

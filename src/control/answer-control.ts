@@ -1,5 +1,5 @@
 import { UsageError } from '../domain/errors';
-import type { ControlRequest, StatusDocument, UploadDetails, UploadSummary } from './protocol';
+import type { ControlRequest, DeliveryEvent, StatusDocument, UploadDetails, UploadSummary } from './protocol';
 
 /** What may be asked for. */
 export interface ControlSources {
@@ -7,6 +7,10 @@ export interface ControlSources {
   /** Newest first. */
   list(state: State | undefined, before: number, limit: number): UploadSummary[];
   find(id: number): UploadDetails | undefined;
+  /** Resolves when the file is delivered. @throws UsageError */
+  awaitDelivery(path: string, signal: AbortSignal): Promise<UploadSummary>;
+  /** As they come, until the signal aborts. */
+  events(signal: AbortSignal): AsyncIterable<DeliveryEvent>;
 }
 
 const STATES = ['queued', 'uploading', 'failed', 'superseded', 'done'] as const;
@@ -14,8 +18,8 @@ type State = (typeof STATES)[number];
 const MAX_LIMIT = 1_000;
 const DEFAULT_LIMIT = 100;
 
-/** @throws UsageError */
-export function answerControl(request: ControlRequest, sources: ControlSources): unknown {
+/** @returns the answer, a promise of it, or answers that go on @throws UsageError */
+export function answerControl(request: ControlRequest, sources: ControlSources, signal: AbortSignal): unknown {
   switch (request.command) {
     case 'status':
       return sources.status();
@@ -33,7 +37,13 @@ export function answerControl(request: ControlRequest, sources: ControlSources):
       if (found === undefined) throw new UsageError(`no upload ${request.id}; courier ls lists them`);
       return found;
     }
+    case 'wait':
+      if (typeof request.path !== 'string' || !request.path.startsWith('/'))
+        throw new UsageError('the absolute path of a file is expected; see courier --help');
+      return sources.awaitDelivery(request.path, signal);
+    case 'events':
+      return sources.events(signal);
     default:
-      throw new UsageError(`no such command; this daemon knows status, ls and show`);
+      throw new UsageError(`no such command; this daemon knows status, ls, show, wait and events`);
   }
 }

@@ -5,11 +5,15 @@ import { UsageError } from '../domain/errors';
 import type { Log } from '../log';
 import { type ControlAnswer, type ControlRequest, findSocketPathProblem } from './protocol';
 
-/** Answers one command. @throws UsageError whose message is for the person who asked */
-export type Answerer = (request: ControlRequest) => unknown;
+/**
+ * Answers one command: at once, by a promise, or by answers that go on. The signal aborts when the asker is gone.
+ * @throws UsageError whose message is for the person who asked
+ */
+export type Answerer = (request: ControlRequest, signal: AbortSignal) => unknown;
 
 const MAX_REQUEST_BYTES = 64 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
+const MAX_BACKLOG_BYTES = 1024 * 1024;
 
 /** A Unix socket only its owner may use. */
 export class ControlServer {
@@ -49,21 +53,42 @@ export class ControlServer {
     socket.setTimeout(REQUEST_TIMEOUT_MS, () => socket.destroy());
     socket.setEncoding('utf8');
     let text = '';
-    socket.on('data', (chunk: string) => {
+    const onData = (chunk: string): void => {
       text += chunk;
       const end = text.indexOf('\n');
-      if (end >= 0) socket.end(`${JSON.stringify(this.#answer(text.slice(0, end)))}\n`);
-      else if (text.length > MAX_REQUEST_BYTES) socket.destroy();
-    });
+      if (end < 0 && text.length <= MAX_REQUEST_BYTES) return;
+      socket.off('data', onData).resume();
+      if (end < 0) socket.destroy();
+      else void this.#answer(socket, text.slice(0, end));
+    };
+    socket.on('data', onData);
   }
 
-  #answer(line: string): ControlAnswer {
+  async #answer(socket: Socket, line: string): Promise<void> {
+    const gone = new AbortController();
+    socket.on('close', () => gone.abort());
+    socket.setTimeout(0); // an answer may take as long as an upload
+    const say = (answer: ControlAnswer): boolean => socket.write(`${JSON.stringify(answer)}\n`);
     try {
-      return { ok: true, result: this.answer(JSON.parse(line) as ControlRequest) };
+      const result = await this.answer(JSON.parse(line) as ControlRequest, gone.signal);
+      if (!isStream(result)) say({ ok: true, result });
+      else
+        for await (const each of result) {
+          say({ ok: true, result: each });
+          if (socket.writableLength > MAX_BACKLOG_BYTES) break; // an asker that does not read
+        }
     } catch (error) {
-      if (error instanceof UsageError) return { ok: false, error: error.message };
-      this.log.warn({ reason: String(error) }, 'a command on the control socket failed');
-      return { ok: false, error: `the daemon cannot answer that: ${String(error)}; its log has more` };
+      if (!gone.signal.aborted) say({ ok: false, error: this.#explain(error) });
     }
+    socket.end();
+  }
+
+  #explain(error: unknown): string {
+    if (error instanceof UsageError) return error.message;
+    this.log.warn({ reason: String(error) }, 'a command on the control socket failed');
+    return `the daemon cannot answer that: ${String(error)}; its log has more`;
   }
 }
+
+const isStream = (result: unknown): result is AsyncIterable<unknown> =>
+  typeof result === 'object' && result !== null && Symbol.asyncIterator in result;

@@ -1,13 +1,23 @@
 import { join } from 'node:path';
 
 /**
- * The control socket: one JSON object a line each way, one request per connection. Light on purpose: the command
+ * The control socket: one JSON object a line each way, one request per connection (`events` goes on answering). Light on purpose: the command
  * line loads this file and nothing else of ours.
  */
 export type ControlRequest =
   | { readonly command: 'status' }
   | { readonly command: 'ls'; readonly state?: string; readonly before?: number; readonly limit?: number }
-  | { readonly command: 'show'; readonly id: number };
+  | { readonly command: 'show'; readonly id: number }
+  /** Answered when the file is delivered. `path` is absolute. */
+  | { readonly command: 'wait'; readonly path: string }
+  /** Answered by one `ControlAnswer<DeliveryEvent>` a line, for as long as the connection lasts. */
+  | { readonly command: 'events' };
+
+/** An upload has ended. */
+export interface DeliveryEvent {
+  readonly event: 'delivered' | 'failed';
+  readonly upload: UploadSummary;
+}
 
 export type ControlAnswer<T = unknown> =
   | { readonly ok: true; readonly result: T }
@@ -48,8 +58,21 @@ export interface StatusDocument {
   readonly clockOffsetSeconds: number;
   readonly outboxes: readonly {
     readonly path: string;
+    /** Found by the last look. */
     readonly files: number;
+    /** Of these, held open by a program that writes. */
+    readonly held: number;
     readonly lastScanAtMs: number | undefined;
+    /** Neither files nor folders: left where they are. */
+    readonly odd: { readonly count: number; readonly examples: readonly string[] };
+    /** Processes whose open files the daemon's user may not see. */
+    readonly hiddenProcesses: number;
+    /** Where claimed files wait; absent: they are sent from where they lie. */
+    readonly spool: string | undefined;
+    /** Claimed, and written to since: they settle anew. */
+    readonly restless: number;
+    /** Delivered, and not yet removed. */
+    readonly sent: number;
     readonly problems: readonly string[];
   }[];
   /** Who refuses, and when it is asked again. */
@@ -88,6 +111,9 @@ export interface UploadSummary {
 
 export interface UploadDetails extends UploadSummary {
   readonly outbox: string;
+  /** Of the spool; absent while the file lies in the outbox. */
+  readonly batch: number | undefined;
+  readonly note: string | undefined;
   readonly attempt: number;
   readonly mtime: string;
   readonly queuedAt: string;

@@ -5,6 +5,7 @@ import Database from 'better-sqlite3';
 import type { Clock } from '../clock';
 import { TransferError, UsageError } from '../domain/errors';
 import type { Log } from '../log';
+import { DiskReserve } from './disk-reserve';
 
 /** One step of the schema. Steps are only ever added at the end, and only add: a rolled-back build must run on. */
 export type Migration = string;
@@ -26,6 +27,8 @@ export interface LedgerOptions {
 
 /** A group is committed when it is this large, or this old. One fsync per group is what cheap flash can bear. */
 const GROUP = { maxChanges: 256, windowMs: 25 } as const;
+/** A commit stops everything else in the process while the disk takes its time: it gets no more than half of ours. */
+const MAX_WINDOW_MS = 1_000;
 /** How long to wait before a commit is tried again that the disk refused. */
 const REFUSED_RETRY_MS = 1_000;
 /** A build that knows fewer migrations than this cannot read what this one writes. */
@@ -48,14 +51,17 @@ export class Ledger {
   #timer: NodeJS.Timeout | undefined;
   #immediate: NodeJS.Immediate | undefined;
   #lastCommitMs = Number.NEGATIVE_INFINITY;
+  #windowMs: number = GROUP.windowMs;
+  readonly #reserve: DiskReserve;
   #refused = false;
   #closed = false;
 
-  private constructor(db: Database.Database, { clock, log }: LedgerOptions) {
+  private constructor(db: Database.Database, { dir, clock, log }: LedgerOptions) {
     this.db = db;
     this.#clock = clock;
     this.#log = log;
     this.id = this.#readId();
+    this.#reserve = new DiskReserve(dir, log);
     const transaction = db.transaction((work: () => unknown) => work());
     this.#inTransaction = <T>(work: () => T) => transaction.immediate(work) as T;
   }
@@ -100,8 +106,9 @@ export class Ledger {
   /** The first change after a pause goes at once; those that come within the window after a commit share the next. */
   #schedule(): void {
     if (this.#refused || this.#immediate !== undefined) return;
-    const waitMs = this.#lastCommitMs + GROUP.windowMs - this.#clock.monotonicMs();
-    if (waitMs <= 0 || this.#pending.length >= GROUP.maxChanges) {
+    const waitMs = this.#lastCommitMs + this.#windowMs - this.#clock.monotonicMs();
+    const isFull = this.#pending.length >= GROUP.maxChanges && this.#windowMs === GROUP.windowMs;
+    if (waitMs <= 0 || isFull) {
       clearTimeout(this.#timer);
       this.#timer = undefined;
       this.#immediate = setImmediate(() => {
@@ -120,8 +127,9 @@ export class Ledger {
     const group = this.#pending.splice(0);
     if (group.length === 0) return;
     let settle: (() => void)[];
+    const startedMs = this.#clock.monotonicMs();
     try {
-      settle = this.#commitTogether(group);
+      settle = this.#commitGivingUpReserve(group);
     } catch (error) {
       this.#refuse(group, error);
       return;
@@ -129,7 +137,20 @@ export class Ledger {
     if (this.#refused) this.#log.info({ count: group.length }, 'ledger can be written again');
     this.#refused = false;
     this.#lastCommitMs = this.#clock.monotonicMs();
+    this.#windowMs = Math.min(MAX_WINDOW_MS, Math.max(GROUP.windowMs, this.#lastCommitMs - startedMs));
     for (const each of settle) each();
+  }
+
+  /** A full disk must not keep the files that fill it from being sent, noted as sent, and removed. */
+  #commitGivingUpReserve(group: readonly Pending[]): (() => void)[] {
+    try {
+      const settle = this.#commitTogether(group);
+      this.#reserve.keep(this.#clock.monotonicMs());
+      return settle;
+    } catch (error) {
+      if (!isDiskFull(error) || !this.#reserve.giveUp()) throw error;
+      return this.#commitTogether(group);
+    }
   }
 
   /** @returns what tells each writer @throws when the disk refuses */
@@ -251,6 +272,9 @@ function whyUnusable(error: unknown, dir: string): string {
 
 const isRefusedByDisk = (error: unknown): boolean =>
   /^SQLITE_(FULL|IOERR|READONLY|CANTOPEN|NOMEM)/.test((error as { code?: string } | null)?.code ?? '');
+
+const isDiskFull = (error: unknown): boolean =>
+  /^SQLITE_(FULL|IOERR_WRITE)/.test((error as { code?: string } | null)?.code ?? '');
 
 function setAside(file: string, nowMs: number): string {
   const aside = `${file}.${new Date(nowMs).toISOString().replace(/[-:.]/g, '')}`;

@@ -22,3 +22,9 @@ export function compareFingerprints(known: Fingerprint, now: Fingerprint): 'same
   if (known.content !== now.content) return 'changed';
   return known.place === now.place ? 'same' : 'moved';
 }
+
+/** Whether ctime and inode are the same; the device's number changes when a disk is mounted anew. */
+export function isSameInode(known: Fingerprint, now: Fingerprint): boolean {
+  const inodeOf = ({ place }: Fingerprint): string => place.slice(0, place.lastIndexOf(':'));
+  return inodeOf(known) === inodeOf(now);
+}

@@ -1,62 +1,80 @@
+import { lstatSync } from 'node:fs';
 import { setImmediate as others } from 'node:timers/promises';
 import type { Clock } from '../clock';
 import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { findNamesake, printableName } from '../domain/printable-name';
 import type { Log } from '../log';
 import { RunLoop } from '../run-loop';
-import { decideEnqueue, type KnownUpload } from './decide-enqueue';
-import { type FoundFile, walkFolder } from './walk-folder';
-
-/** A version of a file that is to be uploaded. */
-export interface QueuedFile {
-  readonly path: Buffer;
-  readonly sizeBytes: number;
-  readonly mtimeMs: number;
-  readonly fingerprint: Fingerprint;
-  readonly replaces: number | undefined;
-}
-
-/** Where found files go; handed in by the composition root. */
-export interface UploadQueue {
-  findLatest(path: Buffer): KnownUpload | undefined;
-  /** In this order. Resolves once durable. */
-  enqueue(files: readonly QueuedFile[]): Promise<void>;
-}
+import type { ClaimedFile, Claimer, Refusal, SettledFile } from './claimer';
+import { decideInPlace } from './decide-in-place';
+import type { Doorbell } from './doorbell';
+import { explainFolder, explainRefusal } from './explain-outbox';
+import { type FileSystemTraits, fileSystemTraits, LOCAL } from './file-system';
+import { noteForEmpty } from './note-empty';
+import { inodeOf } from './open-writers';
+import type { OutboxRules } from './rules';
+import type { Settling, Stamp } from './settling';
+import type { QueuedFile, UploadQueue } from './upload-queue';
+import { type FoundFile, type OddEntry, type UnreadableFolder, walkFolder } from './walk-folder';
 
 export interface OutboxStatus {
   readonly path: string;
+  /** Files found by the last look, claimed by it or not. */
   readonly files: number;
+  /** Of these, held open by a program that writes to them. */
+  readonly held: number;
   readonly lastScanAtMs: number | undefined;
+  /** Symlinks, sockets, FIFOs and devices: left where they are. */
+  readonly odd: { readonly count: number; readonly examples: readonly string[] };
+  /** Whose open files the daemon's user may not see. */
+  readonly hiddenProcesses: number;
   /** Sentences that end with the next step. */
   readonly problems: readonly string[];
 }
 
-/** Files queued in one go; within it the oldest first. The first are on their way while the rest is still looked at. */
-const BATCH_FILES = 1_024;
+export interface ScannerOptions {
+  /** Absolute folder. */
+  readonly path: string;
+  readonly rescanMs: number;
+  readonly rules: OutboxRules;
+  readonly settling: Settling;
+  /** Touches a file of ours and tells when that was. */
+  readonly takeStamp: () => Stamp;
+  /** Before each look. */
+  readonly prepare: () => void;
+  readonly claimer: Claimer;
+  readonly queue: UploadQueue;
+  readonly doorbell: Doorbell;
+  readonly onQueued: () => void;
+  /** A claimed file was written to since the look. */
+  readonly onRestless: (batch: number, path: Buffer) => void;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+/** Files claimed in one go, from at most so many folders: each is held open meanwhile. */
+const BATCH = { files: 1_024, folders: 100 } as const;
 /** Looks between two chances for everything else in the process. */
 const LOOKS_AT_A_TIME = 256;
+const HELD_AGAIN_MS = 1_000;
+const MIN_IDLE_MS = 10;
+const MAX_EXAMPLES = 10;
+const MAX_PROBLEMS = 20;
+/** The wall clock may drift against the monotonic one by so much between two looks; more is a step. */
+const STEP_MS = 1_000;
 
-/** Looks through an outbox and queues what is new. The look alone decides; there is nothing to miss between two of them. */
+/** Looks through an outbox and claims what has settled. The look alone decides; there is nothing to miss between two of them. */
 export class OutboxScanner {
   #status: OutboxStatus;
-  /** Files found in another version than the one known, by this look and by the one before: path → content. */
-  #changing = new Map<string, string>();
-  #changedBefore = new Map<string, string>();
-  /** Of the batch being gathered. */
-  readonly #batchNames = new Set<string>();
-  #clashes: string[] = [];
+  #look = newLook();
+  #clockGapMs: number | undefined;
+  #isUnmovedTold = false;
+  #traits: FileSystemTraits = LOCAL;
   readonly #loop: RunLoop;
 
-  constructor(
-    private readonly path: string,
-    private readonly rescanMs: number,
-    private readonly queue: UploadQueue,
-    private readonly onQueued: () => void,
-    private readonly clock: Clock,
-    private readonly log: Log,
-  ) {
-    this.#loop = new RunLoop(() => this.#scan(), clock);
-    this.#status = { path, files: 0, lastScanAtMs: undefined, problems: [] };
+  constructor(private readonly options: ScannerOptions) {
+    this.#loop = new RunLoop(() => this.#scan(), options.clock);
+    this.#status = { path: options.path, lastScanAtMs: undefined, ...describeLook(this.#look) };
   }
 
   get status(): OutboxStatus {
@@ -73,101 +91,231 @@ export class OutboxScanner {
     return this;
   }
 
+  /** Something may have changed. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
   async stop(): Promise<void> {
     this.#loop.stop();
     await this.#loop.finished.catch(() => undefined);
+    await this.options.doorbell.close();
   }
 
   /** @returns milliseconds until the next look */
   async #scan(): Promise<number> {
-    const problems: string[] = [];
-    this.#clashes = [];
-    this.#batchNames.clear();
-    this.#changedBefore = this.#changing;
-    this.#changing = new Map();
-    let batch: QueuedFile[] = [];
-    let files = 0;
+    const { path, settling, clock, log, rules, doorbell } = this.options;
+    this.options.prepare();
+    this.#look = newLook();
+    this.#forgetAfterStep();
+    this.#traits = fileSystemTraits(path);
+    const wantsStamp = settling.wantsStamp && this.#traits.keepsCtime && !this.#traits.isNetwork;
+    settling.begin(wantsStamp ? this.options.takeStamp() : undefined);
+    let batch: SettledFile[] = [];
+    let folders = new Set<string>();
     let looks = 0;
-    for (const found of walkFolder(Buffer.from(this.path))) {
+    const onFolder = (_: Buffer, entries: number): void => {
+      this.#look.largestFolder = Math.max(this.#look.largestFolder, entries);
+    };
+    for (const found of walkFolder(path, { isIgnored: (name) => rules.isIgnored(name), onFolder })) {
       if (++looks % LOOKS_AT_A_TIME === 0) {
         await others();
         if (this.#loop.isStopping) return 0;
       }
-      if (found === undefined) continue;
-      if ('cause' in found) {
-        problems.push(this.#explain(found.path, found.cause));
-        continue;
-      }
-      files += 1;
-      const queued = this.#decide(found);
-      if (queued !== undefined) batch.push(queued);
-      if (batch.length >= BATCH_FILES) {
-        await this.#enqueue(batch);
+      const settled = found && this.#consider(found);
+      if (settled === undefined) continue;
+      batch.push(settled);
+      folders.add(settled.path.subarray(0, Math.max(0, settled.path.lastIndexOf('/'))).toString('latin1'));
+      if (batch.length >= BATCH.files || folders.size >= BATCH.folders) {
+        await this.#claim(batch);
         batch = [];
+        folders = new Set();
       }
     }
-    await this.#enqueue(batch);
-    problems.push(...this.#clashes);
-    for (const problem of problems)
-      if (!this.#status.problems.includes(problem)) this.log.error({ reason: problem }, 'look at the outbox');
-    this.#status = { path: this.path, files, lastScanAtMs: this.clock.nowMs(), problems };
-    return this.rescanMs;
+    await this.#claim(batch);
+    for (const problem of this.#look.problems)
+      if (!this.#status.problems.includes(problem)) log.error({ reason: problem }, 'look at the outbox');
+    this.#status = { path, lastScanAtMs: clock.nowMs(), ...describeLook(this.#look) };
+    const idleMs = this.#idleMs();
+    await doorbell.attend({ largestFolder: this.#look.largestFolder, claimed: this.#look.claimed }, () => this.wake());
+    return idleMs;
   }
 
-  #decide({ path, stats }: FoundFile): QueuedFile | undefined {
-    const fingerprint = fingerprintOf(stats);
-    const known = this.queue.findLatest(path);
-    const decision = decideEnqueue(known, fingerprint);
-    if (decision === 'leave') return undefined;
-    const namesake = findNamesake(path);
-    if (namesake !== undefined && this.#isQueued(namesake)) {
-      this.#clashes.push(
-        `${printableName(path)}: two files of the outbox ${this.path} would have this one name in S3, one of them with bytes that are not text; rename one`,
-      );
+  /** A file that is to be claimed now. */
+  #consider(found: FoundFile | UnreadableFolder | OddEntry): SettledFile | undefined {
+    const { path, queue, rules } = this.options;
+    const look = this.#look;
+    if ('cause' in found) {
+      tell(look, explainFolder(path, found.path, found.cause));
       return undefined;
     }
-    this.#batchNames.add(path.toString('latin1'));
-    if (decision === 'settle') {
-      const name = path.toString('latin1'); // one character per byte
-      this.#changing.set(name, fingerprint.content);
-      if (this.#changedBefore.get(name) !== fingerprint.content) return undefined;
+    if ('kind' in found) {
+      look.oddCount += 1;
+      if (look.odd.length < MAX_EXAMPLES) look.odd.push(`${found.kind} ${printableName(found.path)}`);
+      return undefined;
     }
+    if (rules.isMarker(found.path)) return undefined;
+    look.files += 1;
+    const fingerprint = fingerprintOf(found.stats);
+    if (decideInPlace(queue.findLatest(found.path), fingerprint) === 'leave') return undefined;
+    const file: SettledFile = {
+      path: found.path,
+      sizeBytes: Number(found.stats.size),
+      mtimeMs: Number(found.stats.mtimeNs / 1_000_000n),
+      fingerprint,
+      inode: inodeOf(found.stats),
+      treatment: rules.treatmentOf(found.path),
+    };
+    return this.#isSettled(file, found.stats.ctimeNs) && !this.#clashes(file) ? file : undefined;
+  }
+
+  #isSettled({ path, fingerprint, treatment }: SettledFile, ctimeNs: bigint): boolean {
+    const { settling, clock } = this.options;
+    if (treatment.marker !== undefined) return this.#hasMarker(path, treatment.marker);
+    return settling.isSettled(path, this.#comparable(fingerprint), ctimeNs, clock.monotonicMs(), treatment.settleMs);
+  }
+
+  /** Where ctime is not kept, mtime and size have to do. */
+  #comparable(fingerprint: Fingerprint): Fingerprint {
+    return this.#traits.keepsCtime ? fingerprint : { ...fingerprint, place: '' };
+  }
+
+  #hasMarker(path: Buffer, marker: string): boolean {
+    const file = Buffer.concat([Buffer.from(`${this.options.path}/`), path, Buffer.from(marker)]);
+    try {
+      return lstatSync(file, { throwIfNoEntry: false }) !== undefined;
+    } catch (error) {
+      const { code = 'UNKNOWN' } = error as NodeJS.ErrnoException;
+      tell(
+        this.#look,
+        `${printableName(path)}: there can be no marker ${marker} beside it (${code}), and it waits for one; shorten its name, or leave it out of the rule`,
+      );
+      return false;
+    }
+  }
+
+  /** Names are bytes; two of them that would be one key wait until a person has renamed one. */
+  #clashes({ path }: SettledFile): boolean {
+    const namesake = findNamesake(path);
+    const isQueued =
+      namesake !== undefined &&
+      (this.#look.oddNames.has(namesake.toString('latin1')) || this.options.queue.findLatest(namesake) !== undefined);
+    if (isQueued)
+      tell(
+        this.#look,
+        `${printableName(path)}: two files of the outbox ${this.options.path} would have this one name in S3, one of them with bytes that are not text; rename one`,
+      );
+    else if (namesake !== undefined) this.#look.oddNames.add(path.toString('latin1'));
+    return isQueued;
+  }
+
+  async #claim(batch: readonly SettledFile[]): Promise<void> {
+    if (batch.length === 0) return;
+    const { claimer, queue, onQueued, onRestless, log } = this.options;
+    const look = this.#look;
+    const oldestFirst = [...batch].sort((a, b) => a.mtimeMs - b.mtimeMs || Buffer.compare(a.path, b.path));
+    const { claimed, restless, refused, hiddenProcesses } = await claimer.claim(oldestFirst);
+    if (claimed.length > 0) {
+      await queue.enqueue(claimed.map((file) => this.#queuedFileOf(file)));
+      onQueued();
+    }
+    for (const { batch, path } of restless) onRestless(batch, path);
+    for (const { file, why } of refused) this.#keep(file, why);
+    look.claimed += claimed.length;
+    this.#tellUnmoved(claimed.find((file) => file.batch === undefined && file.treatment.claim === 'move'));
+    look.hiddenProcesses = hiddenProcesses;
+    log.debug({ count: claimed.length }, 'files queued');
+  }
+
+  /** Once: it is the same for the next. */
+  #tellUnmoved(file: ClaimedFile | undefined): void {
+    if (file === undefined || this.#isUnmovedTold) return;
+    this.#isUnmovedTold = true;
+    this.options.log.warn(
+      { path: `${this.options.path}/${printableName(file.path)}` },
+      'a file cannot be moved into the spool and is sent from where it lies, as others may be; see claim in the README',
+    );
+  }
+
+  #queuedFileOf({ path, batch, sizeBytes, mtimeMs, fingerprint }: ClaimedFile): QueuedFile {
+    const known = batch === undefined ? this.options.queue.findLatest(path) : undefined;
+    const replaces = known?.state === 'queued' && known.batch === undefined ? known.id : undefined;
     return {
       path,
-      sizeBytes: Number(stats.size),
-      mtimeMs: Number(stats.mtimeNs / 1_000_000n),
+      batch,
+      sizeBytes,
+      mtimeMs,
       fingerprint,
-      replaces: known?.state === 'queued' ? known.id : undefined,
+      replaces,
+      isLate: () => false,
+      note: noteForEmpty(sizeBytes),
     };
   }
 
-  /** By this look, or an earlier one. */
-  #isQueued(path: Buffer): boolean {
-    return this.#batchNames.has(path.toString('latin1')) || this.queue.findLatest(path) !== undefined;
+  /** It stays where it is, and need not settle anew. */
+  #keep(file: SettledFile, why: Refusal): void {
+    const { settling, clock } = this.options;
+    settling.keep(file.path, this.#comparable(file.fingerprint), clock.monotonicMs(), file.treatment.settleMs);
+    if (why === 'held') this.#look.held += 1;
+    else tell(this.#look, explainRefusal(this.options.path, file.path, why));
   }
 
-  async #enqueue(batch: QueuedFile[]): Promise<void> {
-    if (batch.length === 0) return;
-    batch.sort((a, b) => a.mtimeMs - b.mtimeMs);
-    await this.queue.enqueue(batch);
-    this.#batchNames.clear();
-    this.log.debug({ count: batch.length }, 'files queued');
-    this.onQueued();
-  }
-
-  #explain(relative: Buffer, { code }: NodeJS.ErrnoException): string {
-    const folder = relative.length === 0 ? this.path : `${this.path}/${printableName(relative)}`;
-    const uid = process.getuid?.();
-    switch (code) {
-      case 'ENOENT':
-        return `the outbox ${folder} does not exist; create it: mkdir -p '${folder}'`;
-      case 'ENOTDIR':
-        return `the outbox ${folder} is not a folder; correct outboxes[].path`;
-      case 'EACCES':
-      case 'EPERM':
-        return `the folder ${folder} cannot be read; let the daemon's user in: setfacl -m u:${uid}:rx '${folder}'`;
-      default:
-        return `the folder ${folder} cannot be read (${code}); check the disk it lies on`;
+  /** After a step of the wall clock, the times it wrote into files before and after cannot be compared. */
+  #forgetAfterStep(): void {
+    const { clock, settling, log } = this.options;
+    const gapMs = clock.nowMs() - clock.monotonicMs();
+    if (this.#clockGapMs !== undefined && Math.abs(gapMs - this.#clockGapMs) > STEP_MS) {
+      settling.forget();
+      log.info({ seconds: Math.round((gapMs - this.#clockGapMs) / 1000) }, 'the clock was set, files settle anew');
     }
+    this.#clockGapMs = gapMs;
+  }
+
+  #idleMs(): number {
+    const { settling, clock, rescanMs } = this.options;
+    const waits = [rescanMs];
+    if (settling.earliestMs !== undefined) waits.push(settling.earliestMs - clock.monotonicMs());
+    if (this.#look.held > 0) waits.push(HELD_AGAIN_MS);
+    return Math.max(MIN_IDLE_MS, Math.min(...waits));
   }
 }
+
+interface Look {
+  files: number;
+  held: number;
+  claimed: number;
+  oddCount: number;
+  largestFolder: number;
+  hiddenProcesses: number;
+  untold: number;
+  readonly odd: string[];
+  readonly problems: string[];
+  readonly oddNames: Set<string>;
+}
+
+const newLook = (): Look => ({
+  files: 0,
+  held: 0,
+  claimed: 0,
+  oddCount: 0,
+  largestFolder: 0,
+  hiddenProcesses: 0,
+  untold: 0,
+  odd: [],
+  problems: [],
+  oddNames: new Set(),
+});
+
+/** Of a hundred thousand files with one trouble a person reads the first. */
+function tell(look: Look, problem: string): void {
+  if (look.problems.length < MAX_PROBLEMS) look.problems.push(problem);
+  else look.untold += 1;
+}
+
+const describeLook = ({ files, held, oddCount, odd, hiddenProcesses, problems, untold }: Look) => ({
+  files,
+  held,
+  odd: { count: oddCount, examples: odd },
+  hiddenProcesses,
+  problems: untold === 0 ? problems : [...problems, `and ${untold} more like these`],
+});

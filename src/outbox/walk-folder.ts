@@ -1,4 +1,5 @@
-import { type BigIntStats, type Dir, lstatSync, opendirSync } from 'node:fs';
+import { type BigIntStats, type Dir, opendirSync } from 'node:fs';
+import { FolderHandle, joinPath } from '../custody/folder-handle';
 
 export interface FoundFile {
   /** Relative to the outbox, as on disk. */
@@ -12,52 +13,96 @@ export interface UnreadableFolder {
   readonly cause: NodeJS.ErrnoException;
 }
 
-const SLASH = Buffer.from('/');
+/** Neither file nor folder: it is left where it is. */
+export interface OddEntry {
+  readonly path: Buffer;
+  readonly kind: 'symlink' | 'socket' | 'FIFO' | 'device';
+}
+
+export interface WalkOptions {
+  /** Whether an entry, file or folder, is none of ours. */
+  readonly isIgnored: (path: Buffer, name: Buffer) => boolean;
+  /** Told the number of entries of each folder. */
+  readonly onFolder?: (path: Buffer, entries: number) => void;
+}
 
 /**
- * All regular files below a folder, one at a time, so that a huge folder never lies in memory. Links, sockets, FIFOs
- * and devices are passed over. Synchronous: a thread-pool trip per file costs ten times the look itself; the caller
- * lets others run between entries, each of which yields, if only undefined.
+ * All regular files below a folder, one at a time, so that a huge folder never lies in memory. Folders are walked by
+ * handle. Synchronous: a thread-pool trip per file costs ten times the look itself; the caller lets others run between
+ * entries, each of which yields, if only undefined.
  */
-export function* walkFolder(folder: Buffer): Generator<FoundFile | UnreadableFolder | undefined> {
-  const waiting: Buffer[] = [Buffer.alloc(0)];
-  for (let relative = waiting.pop(); relative !== undefined; relative = waiting.pop()) {
-    let dir: Dir;
-    try {
-      dir = openByBytes(relative.length === 0 ? folder : Buffer.concat([folder, SLASH, relative]));
-    } catch (cause) {
-      yield { path: relative, cause: cause as NodeJS.ErrnoException };
-      continue;
-    }
-    try {
-      for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
-        const name = entry.name as unknown as Buffer;
-        const path = relative.length === 0 ? name : Buffer.concat([relative, SLASH, name]);
-        if (entry.isDirectory()) waiting.push(path);
-        else if (entry.isFile() || isUntyped(entry)) {
-          const stats = lstatSync(Buffer.concat([folder, SLASH, path]), { bigint: true, throwIfNoEntry: false });
-          if (stats?.isFile()) yield { path, stats };
-          else if (stats?.isDirectory()) waiting.push(path); // some file systems do not tell the type with the name
-        }
-        yield undefined;
-      }
-    } catch (cause) {
-      yield { path: relative, cause: cause as NodeJS.ErrnoException };
-    } finally {
-      dir.closeSync();
-    }
+export function* walkFolder(
+  folder: Buffer | string,
+  options: WalkOptions,
+): Generator<FoundFile | UnreadableFolder | OddEntry | undefined> {
+  let root: FolderHandle;
+  try {
+    root = FolderHandle.open(folder);
+  } catch (cause) {
+    yield { path: ROOT, cause: cause as NodeJS.ErrnoException };
+    return;
   }
+  yield* walk(root, ROOT, options);
+}
+
+const ROOT = Buffer.alloc(0);
+
+/** Closes the handle. */
+function* walk(
+  handle: FolderHandle,
+  path: Buffer,
+  options: WalkOptions,
+): Generator<FoundFile | UnreadableFolder | OddEntry | undefined> {
+  const folders: Buffer[] = [];
+  let entries = 0;
+  let dir: Dir | undefined;
+  try {
+    dir = openByBytes(handle.path);
+    for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
+      entries += 1;
+      const name = entry.name as unknown as Buffer;
+      const below = joinPath(path, name);
+      if (options.isIgnored(below, name)) {
+        yield undefined;
+        continue;
+      }
+      if (entry.isDirectory()) folders.push(name);
+      else {
+        const stats = handle.findEntry(name); // some file systems do not tell the type with the name
+        if (stats?.isDirectory()) folders.push(name);
+        else if (stats?.isFile()) yield { path: below, stats };
+        else if (stats !== undefined) yield { path: below, kind: kindOf(stats) };
+      }
+      yield undefined;
+    }
+    options.onFolder?.(path, entries);
+    for (const name of folders) {
+      let child: FolderHandle;
+      try {
+        child = handle.openChild(name);
+      } catch (cause) {
+        const { code } = cause as NodeJS.ErrnoException;
+        // Gone meanwhile, or swapped for something else: the next look sees what it is.
+        if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP')
+          yield { path: joinPath(path, name), cause: cause as NodeJS.ErrnoException };
+        continue;
+      }
+      yield* walk(child, joinPath(path, name), options);
+    }
+  } catch (cause) {
+    yield { path, cause: cause as NodeJS.ErrnoException };
+  } finally {
+    dir?.closeSync();
+    handle.close();
+  }
+}
+
+function kindOf(stats: BigIntStats): OddEntry['kind'] {
+  if (stats.isSymbolicLink()) return 'symlink';
+  if (stats.isSocket()) return 'socket';
+  return stats.isFIFO() ? 'FIFO' : 'device';
 }
 
 /** Names are bytes; the typings know only strings here. */
 const openByBytes = (path: Buffer): Dir =>
   opendirSync(path as unknown as string, { encoding: 'buffer' as BufferEncoding, bufferSize: 256 });
-
-const isUntyped = (entry: {
-  isSymbolicLink(): boolean;
-  isFIFO(): boolean;
-  isSocket(): boolean;
-  isBlockDevice(): boolean;
-  isCharacterDevice(): boolean;
-}): boolean =>
-  !(entry.isSymbolicLink() || entry.isFIFO() || entry.isSocket() || entry.isBlockDevice() || entry.isCharacterDevice());

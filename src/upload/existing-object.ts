@@ -59,7 +59,7 @@ export class ExistingObject {
   async moveAway(attempt: UploadAttempt): Promise<Delivery | undefined> {
     const { row } = attempt;
     if (this.onExisting === 'skip') {
-      return { outcome: 'skipped', crc32: undefined };
+      return { outcome: 'skipped', crc32: undefined, skipped: 'the key was taken' };
     }
     const renames = row.renames + 1;
     const base = renames === 1 ? row.objectKey : this.#originalKey(attempt);

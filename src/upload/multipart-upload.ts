@@ -191,6 +191,18 @@ export class MultipartUpload {
     return { outcome: 'delivered', crc32: whole.crc32 };
   }
 
+  /** Of the whole file, without sending it. */
+  async crc32Of(source: SourceFile, signal: AbortSignal): Promise<number> {
+    const lease = await this.pool.acquire(SLICE_BYTES, signal);
+    try {
+      const sum = await crc32OfRange(source, 0, source.sizeBytes, lease.buffer);
+      await source.assertUnchanged();
+      return sum;
+    } finally {
+      lease.release();
+    }
+  }
+
   /** Did the bytes already sent stay what they were? Asked when the file's place moved but not its size and mtime. */
   async holdsWhatWasSent(attempt: UploadAttempt, source: SourceFile, signal: AbortSignal): Promise<boolean> {
     const lease = await this.pool.acquire(SLICE_BYTES, signal);

@@ -1,5 +1,12 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
+import { FolderHandle, splitPath } from '../custody/folder-handle';
+
+/** Where a file lies: its path, as on disk, below a folder that is trusted. */
+export interface FilePlace {
+  readonly root: string;
+  readonly path: Buffer;
+}
 
 /** An open file, read at offsets. */
 export interface OpenFile {
@@ -18,8 +25,28 @@ const FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
  */
 const ON_THE_SPOT_BYTES = 64 * 1024;
 
-/** @param expectedBytes what the ledger says @throws the system's error */
-export async function openFile(file: Buffer, expectedBytes: number): Promise<OpenFile> {
+/**
+ * No folder on the way may be a link: one put there since the file was queued must not lead us to a file of others.
+ * @param expectedBytes what the ledger says @throws the system's error
+ */
+export async function openFile({ root, path }: FilePlace, expectedBytes: number): Promise<OpenFile> {
+  const { folder, name } = splitPath(path);
+  if (folder.length === 0) return openAt(Buffer.concat([Buffer.from(`${root}/`), name]), expectedBytes);
+  const top = FolderHandle.open(root);
+  let handle: FolderHandle;
+  try {
+    handle = top.openBelow(folder);
+  } finally {
+    top.close();
+  }
+  try {
+    return await openAt(handle.child(name), expectedBytes);
+  } finally {
+    handle.close();
+  }
+}
+
+async function openAt(file: Buffer, expectedBytes: number): Promise<OpenFile> {
   if (expectedBytes <= ON_THE_SPOT_BYTES) {
     const fd = openSync(file, FLAGS);
     return {

@@ -28,6 +28,8 @@ export function describeUpload(upload: Upload, outbox: string, parts: readonly S
   return {
     ...summarizeUpload(upload),
     outbox,
+    batch: upload.batch,
+    note: upload.note,
     attempt: upload.attempt,
     mtime: iso(mtimeMsOf(upload.fingerprint.content))!,
     queuedAt: iso(upload.queuedAtMs)!,

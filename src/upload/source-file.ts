@@ -1,7 +1,8 @@
 import { TransferError } from '../domain/errors';
 import { compareFingerprints, type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { printableName } from '../domain/printable-name';
-import { type OpenFile, openFile } from './open-file';
+import { shellQuoted } from '../domain/shell-quoted';
+import { type FilePlace, type OpenFile, openFile } from './open-file';
 
 /** The file being sent, held open: what is read is one inode, whatever happens to its name. */
 export class SourceFile {
@@ -13,8 +14,8 @@ export class SourceFile {
   ) {}
 
   /** @throws TransferError SOURCE_MISSING, SOURCE_UNREADABLE, SOURCE_CHANGED (no longer a regular file) */
-  static async open(file: Buffer, expectedBytes: number): Promise<SourceFile> {
-    const name = printableName(file);
+  static async open(file: FilePlace, expectedBytes: number): Promise<SourceFile> {
+    const name = `${file.root}/${printableName(file.path)}`;
     let opened: OpenFile;
     try {
       opened = await openFile(file, expectedBytes);
@@ -78,7 +79,7 @@ function explainRead(cause: NodeJS.ErrnoException, name: string): TransferError 
   const { code } = cause;
   const step =
     code === 'EACCES' || code === 'EPERM'
-      ? `let the daemon's user read it: setfacl -m u:${process.getuid?.()}:r '${name}'`
+      ? `let the daemon's user read it: setfacl -m u:${process.geteuid?.()}:r ${shellQuoted(name)}`
       : 'check the disk it lies on; it is tried again';
   return new TransferError('SOURCE_UNREADABLE', `cannot read ${name} (${code}); ${step}`, { cause });
 }

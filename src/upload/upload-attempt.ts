@@ -1,4 +1,5 @@
 import { asTransferError } from '../domain/errors';
+import type { FilePlace } from './open-file';
 import type { Upload } from './upload-row';
 
 /** One upload under way. `row` is what the ledger holds now: renaming and starting a multipart upload change it. */
@@ -9,8 +10,7 @@ export class UploadAttempt {
 
   constructor(
     public row: Upload,
-    /** Absolute, as on disk. */
-    readonly file: Buffer,
+    readonly file: FilePlace,
     readonly startedAtMs: number,
   ) {}
 
@@ -42,4 +42,6 @@ export class UploadAttempt {
 export interface Delivery {
   readonly outcome: 'delivered' | 'skipped';
   readonly crc32: number | undefined;
+  /** Why it was skipped. */
+  readonly skipped?: 'the key was taken' | 'the same content was delivered before';
 }

@@ -23,6 +23,11 @@ export class UploadReader {
     return describeUpload(upload, path, this.#parts.of(id));
   }
 
+  /** @throws when there is no such row */
+  summarize(id: number): UploadSummary {
+    return summarizeUpload(uploadOf(this.#sql.prepare('SELECT * FROM upload WHERE id = ?').get(id) as UploadRecord));
+  }
+
   /** Newest first. @param before only rows with a smaller number */
   list(state: UploadState | undefined, before: number, limit: number): UploadSummary[] {
     const where = state === undefined ? '' : 'AND state = :state';

@@ -7,6 +7,8 @@ export interface Upload {
   readonly outboxId: number;
   /** Relative to the outbox, as on disk. */
   readonly path: Buffer;
+  /** Of the spool; undefined: the file lies in the outbox. */
+  readonly batch: number | undefined;
   readonly sizeBytes: number;
   readonly fingerprint: Fingerprint;
   readonly objectKey: string;
@@ -25,6 +27,8 @@ export interface Upload {
   readonly errorMessage: string | undefined;
   readonly queuedAtMs: number;
   readonly concludedAtMs: number | undefined;
+  /** What a person should know of this version. */
+  readonly note: string | undefined;
 }
 
 /** The row as SQLite gives it. */
@@ -51,6 +55,8 @@ export interface UploadRecord {
   readonly error_message: string | null;
   readonly queued_at_ms: number;
   readonly concluded_at_ms: number | null;
+  readonly batch: number | null;
+  readonly note: string | null;
 }
 
 export function uploadOf(record: UploadRecord): Upload {
@@ -58,6 +64,7 @@ export function uploadOf(record: UploadRecord): Upload {
     id: record.id,
     outboxId: record.outbox_id,
     path: record.path,
+    batch: record.batch ?? undefined,
     sizeBytes: record.size_bytes,
     fingerprint: { content: record.content, place: record.place },
     objectKey: record.object_key,
@@ -75,5 +82,6 @@ export function uploadOf(record: UploadRecord): Upload {
     errorMessage: record.error_message ?? undefined,
     queuedAtMs: record.queued_at_ms,
     concludedAtMs: record.concluded_at_ms ?? undefined,
+    note: record.note ?? undefined,
   };
 }

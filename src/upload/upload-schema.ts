@@ -4,7 +4,10 @@ import type { Migration } from '../custody/ledger';
  * `upload`: one row for one version of one file. `path` is bytes, relative to its outbox. `run_at_ms` is 0 until a
  * failure defers it, so that no wall clock decides about a fresh file. `outcome_unknown`: an attempt may have created
  * the object although its answer was lost.
+ * `batch` of the spool that holds the file; NULL while it lies in the outbox. `note`: what a person should know of it.
+ * `outbox.last_batch`: every batch up to it has had its rows.
  * `part`: what S3 has answered for; number, offset and size, so that the unsent rest can be cut anew.
+ * `pruned`: how many rows of a state were forgotten, so that sums stay true.
  * `orphan_multipart`: multipart uploads that no row goes on with, until they are aborted.
  */
 export const UPLOAD_MIGRATIONS: readonly Migration[] = [
@@ -68,5 +71,16 @@ export const UPLOAD_MIGRATIONS: readonly Migration[] = [
   INSERT INTO orphan_multipart (object_key, multipart_id)
     SELECT object_key, multipart_id FROM upload WHERE state IN ('superseded', 'failed') AND multipart_id IS NOT NULL;
   UPDATE upload SET multipart_id = NULL WHERE state IN ('superseded', 'failed') AND multipart_id IS NOT NULL;
+  `,
+  `
+  ALTER TABLE upload ADD COLUMN batch INTEGER;
+  ALTER TABLE upload ADD COLUMN note TEXT;
+  ALTER TABLE outbox ADD COLUMN last_batch INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE pruned (
+    state TEXT PRIMARY KEY,
+    files INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
   `,
 ];

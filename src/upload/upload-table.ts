@@ -4,12 +4,15 @@ import type { TransferError } from '../domain/errors';
 import type { Fingerprint } from '../domain/fingerprint';
 import { selectDue, type TakeOptions } from './select-due';
 import { type Conclusion, TRANSITIONS, type UploadState } from './transitions';
-import { type Upload, type UploadRecord, uploadOf } from './upload-row';
+import { type Upload, uploadOf } from './upload-row';
 import { type Tally, UploadTally } from './upload-tally';
+import { UploadVersions } from './upload-versions';
 
 export interface NewUpload {
   readonly outboxId: number;
   readonly path: Buffer;
+  readonly batch: number | undefined;
+  readonly note: string | undefined;
   readonly sizeBytes: number;
   readonly fingerprint: Fingerprint;
   /** Given the row's number. A key that cannot be made is the row's own failure. */
@@ -23,6 +26,7 @@ export interface NewUpload {
 export class UploadTable {
   readonly #sql: Statements;
   readonly #tally: UploadTally;
+  readonly versions: UploadVersions;
 
   constructor(
     private readonly ledger: Ledger,
@@ -32,6 +36,7 @@ export class UploadTable {
   ) {
     this.#sql = new Statements(ledger.db);
     this.#tally = new UploadTally(ledger);
+    this.versions = new UploadVersions(ledger);
   }
 
   /** How many files, and bytes, are in each state. */
@@ -73,18 +78,6 @@ export class UploadTable {
     await this.ledger.write(() => this.#sql.prepare(`UPDATE upload SET run_at_ms = 1 ${beyond}`).run({ latestMs }));
   }
 
-  /** The latest version of a path. Asked for every file of every look, so no more than the answer needs. */
-  findLatest(outboxId: number, path: Buffer): Pick<Upload, 'id' | 'state' | 'fingerprint' | 'errorCode'> | undefined {
-    const row = this.#sql
-      .prepare(
-        'SELECT id, state, content, place, error_code FROM upload WHERE outbox_id = ? AND path = ? ORDER BY id DESC LIMIT 1',
-      )
-      .get(outboxId, path) as Pick<UploadRecord, 'id' | 'state' | 'content' | 'place' | 'error_code'> | undefined;
-    if (row === undefined) return undefined;
-    const { id, state, content, place, error_code } = row;
-    return { id, state, fingerprint: { content, place }, errorCode: error_code ?? undefined };
-  }
-
   async enqueue(files: readonly NewUpload[]): Promise<void> {
     const queuedAtMs = this.nowMs();
     const moves = await this.ledger.write(() => {
@@ -96,6 +89,7 @@ export class UploadTable {
         if (replacedBytes !== undefined) made.push(['queued', 'superseded', replacedBytes]);
         made.push([undefined, this.#insert(id++, file, queuedAtMs), file.sizeBytes]);
       }
+      this.#noteBatches(files);
       return made;
     });
     for (const move of moves) this.#tally.move(...move);
@@ -211,6 +205,14 @@ export class UploadTable {
     return outside.length;
   }
 
+  #noteBatches(files: readonly NewUpload[]): void {
+    const last = new Map<number, number>();
+    for (const { outboxId, batch = 0 } of files) last.set(outboxId, Math.max(batch, last.get(outboxId) ?? 0));
+    for (const [outboxId, batch] of last)
+      if (batch > 0)
+        this.#sql.exactlyOne('UPDATE outbox SET last_batch = MAX(last_batch, ?) WHERE id = ?', batch, outboxId);
+  }
+
   #nextId(): number {
     const row = this.#sql.prepare("SELECT seq FROM sqlite_sequence WHERE name = 'upload'").get() as
       | { seq: number }
@@ -225,8 +227,8 @@ export class UploadTable {
     const state = failure === undefined ? 'queued' : 'failed';
     this.#sql.exactlyOne(
       `INSERT INTO upload (id, outbox_id, path, size_bytes, content, place, object_key, newest_first, state, error_code,
-         error_message, queued_at_ms, concluded_at_ms)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         error_message, queued_at_ms, concluded_at_ms, batch, note)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       id,
       file.outboxId,
       file.path,
@@ -240,6 +242,8 @@ export class UploadTable {
       failure?.message ?? null,
       queuedAtMs,
       failure === undefined ? null : queuedAtMs,
+      file.batch ?? null,
+      file.note ?? null,
     );
     return state;
   }

@@ -32,8 +32,14 @@ export class UploadTally {
       Object.keys(TRANSITIONS).map((state) => [state, { files: 0, bytes: 0 }]),
     ) as Record<UploadState, { files: number; bytes: number }>;
     const rows = this.ledger.db
-      .prepare('SELECT state, COUNT(*) AS files, SUM(size_bytes) AS bytes FROM upload GROUP BY state')
+      .prepare(
+        `SELECT state, COUNT(*) AS files, SUM(size_bytes) AS bytes FROM upload GROUP BY state
+         UNION ALL SELECT state, files, bytes FROM pruned`,
+      )
       .all() as { state: UploadState; files: number; bytes: number }[];
-    for (const { state, files, bytes } of rows) this.#counts[state] = { files, bytes };
+    for (const { state, files, bytes } of rows) {
+      this.#counts[state].files += files;
+      this.#counts[state].bytes += bytes;
+    }
   }
 }

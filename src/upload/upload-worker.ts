@@ -5,6 +5,7 @@ import type { Link } from '../link/link';
 import type { Log } from '../log';
 import { RunLoop } from '../run-loop';
 import type { AccountGate } from './account-gate';
+import type { FilePlace } from './open-file';
 import { concludeFailure } from './transitions';
 import { type Delivery, UploadAttempt } from './upload-attempt';
 import type { Upload } from './upload-row';
@@ -13,12 +14,14 @@ import type { UploadTable } from './upload-table';
 /** An outbox as the worker sees it. */
 export interface UploadSource {
   readonly outboxId: number;
-  /** Absolute folder. */
-  readonly folder: Buffer;
+  /** Where the file of a row lies. */
+  readonly fileOf: (row: Upload) => FilePlace;
   /** Of its keys: the scope that access is granted by. */
   readonly prefix: string;
   readonly priority: number;
   readonly newestFirst: boolean;
+  /** A row of it has ended, and that is durable. */
+  readonly onEnded: (row: Upload, end: 'done' | 'superseded' | 'failed') => void;
 }
 
 export interface WorkerOptions {
@@ -129,11 +132,7 @@ export class UploadWorker {
         continue;
       }
       this.options.gate.enter(source.prefix);
-      const attempt = new UploadAttempt(
-        row,
-        Buffer.concat([source.folder, SLASH, row.path]),
-        this.options.clock.monotonicMs(),
-      );
+      const attempt = new UploadAttempt(row, source.fileOf(row), this.options.clock.monotonicMs());
       this.#active.add(attempt);
       this.#track(
         this.#attempt(attempt, source).finally(() => {
@@ -234,9 +233,11 @@ export class UploadWorker {
         key: row.objectKey,
         sizeBytes: row.sizeBytes,
         ms: Math.round(this.options.clock.monotonicMs() - attempt.startedAtMs),
+        ...(row.note === undefined ? {} : { reason: row.note }),
       },
-      delivery.outcome === 'delivered' ? 'delivered' : 'skipped, the key was taken',
+      delivery.outcome === 'delivered' ? 'delivered' : `skipped, ${delivery.skipped}`,
     );
+    source.onEnded(row, 'done');
   }
 
   async #conclude(attempt: UploadAttempt, source: UploadSource, error: TransferError): Promise<void> {
@@ -263,6 +264,8 @@ export class UploadWorker {
     );
     await this.options.table.conclude(row, conclusion, error);
     const fields = { id: row.id, key: row.objectKey, code: error.code, reason: error.message, attempt: row.attempt };
+    if (conclusion.event === 'fail') source.onEnded(attempt.row, 'failed');
+    if (conclusion.event === 'supersede') source.onEnded(attempt.row, 'superseded');
     if (conclusion.event === 'fail') this.options.log.error(fields, 'file cannot be delivered');
     else if (conclusion.event === 'supersede') this.options.log.info(fields, 'file changed, its new version follows');
     else if (conclusion.event !== 'release' && error.recovery !== 'await-account')
@@ -287,6 +290,5 @@ export class UploadWorker {
   }
 }
 
-const SLASH = Buffer.from('/');
 /** Longest sleep: a look costs a few microseconds, and nothing is written. */
 const IDLE_MS = 60_000;

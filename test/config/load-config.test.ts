@@ -18,6 +18,14 @@ describe('a configuration', () => {
       priority: 0,
       order: 'oldest',
       rescanSeconds: 30,
+      settleSeconds: 5,
+      openWriterSeconds: 3600,
+      ignore: [],
+      claim: 'move',
+      deleteGraceSeconds: 10,
+      duplicates: 'send',
+      pruneEmptyFolders: false,
+      rules: [],
     });
     expect(config.upload).toMatchObject({
       singlePutMaxBytes: 8 * 2 ** 20,

@@ -179,7 +179,7 @@ describe('the built daemon and its command', () => {
       JSON.stringify({
         s3: { endpoint: cloud.s3Endpoint, caFile: cloud.caFile, pathStyle: true, region: cloud.region },
         credentials: { roleAlias: { caFile: cloud.caFile } },
-        outboxes: [{ path: 'results', key: 'swx-test-a/{path}', rescanSeconds: 0.2 }],
+        outboxes: [{ path: 'results', key: 'swx-test-a/{path}', rescanSeconds: 0.2, settleSeconds: 0, claim: 'leave' }],
       }),
     );
     writeFileSync(join(folder, 'results', 'test.txt'), 'from seed A');

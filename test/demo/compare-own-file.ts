@@ -7,12 +7,20 @@ import { printableName } from '../../src/domain/printable-name';
 import { walkFolder } from '../../src/outbox/walk-folder';
 import type { DemoSite } from './demo-site';
 
-/** `written since`: a newer version is on its way. */
+/**
+ * - `gone`: deleted after its delivery, before it could be compared
+ * - `written since`: a newer version is on its way
+ */
 export type Comparison = 'equal' | 'differs' | 'gone' | 'written since';
 
-/** Holds a delivered file of a person against its source, which the person may change at any moment. */
-export async function compareOwnFile({ cloud, device }: DemoSite, upload: UploadSummary): Promise<Comparison> {
-  const file = findSource(device.outbox, upload.path);
+/**
+ * Holds a delivered file of a person against what was sent: it waits in the spool until deleteGraceSeconds are over,
+ * or still lies in the outbox where it could not be claimed. A program that holds it open may write to it at any moment.
+ */
+export async function compareOwnFile(site: DemoSite, upload: UploadSummary): Promise<Comparison> {
+  const { cloud, device } = site;
+  const folder = await findFolder(site, upload.id);
+  const file = folder === undefined ? undefined : findSource(folder, upload.path);
   const before = file && findStats(file);
   if (file === undefined || before === undefined) return 'gone';
   const object = cloud.findObject(device.bucket, upload.key);
@@ -25,13 +33,21 @@ export async function compareOwnFile({ cloud, device }: DemoSite, upload: Upload
   return isSameVersion && findStats(file)?.mtimeNs === before.mtimeNs ? 'differs' : 'written since';
 }
 
+/** Of the batch it was claimed with, or the outbox. */
+async function findFolder(site: DemoSite, id: number): Promise<string | undefined> {
+  const [details, status] = await Promise.all([site.details(id), site.device.status()]).catch(() => [undefined]);
+  if (details?.batch === undefined) return details && site.device.outbox;
+  const spool = status?.outboxes[0]?.spool;
+  return spool === undefined ? undefined : join(spool, String(details.batch).padStart(10, '0'));
+}
+
 /** By its printable path: names that are no UTF-8 are found by looking at all. */
-function findSource(outbox: string, path: string): Buffer | undefined {
-  const file = Buffer.from(join(outbox, path));
+function findSource(folder: string, path: string): Buffer | undefined {
+  const file = Buffer.from(join(folder, path));
   if (findStats(file) !== undefined) return file;
-  for (const found of walkFolder(Buffer.from(outbox)))
+  for (const found of walkFolder(folder, { isIgnored: () => false }))
     if (found !== undefined && printableName(found.path) === path)
-      return Buffer.concat([Buffer.from(`${outbox}/`), found.path]);
+      return Buffer.concat([Buffer.from(`${folder}/`), found.path]);
   return undefined;
 }
 

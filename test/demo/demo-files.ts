@@ -38,7 +38,6 @@ const SIZES: Readonly<Record<string, number>> = {
   'looks encoded %2B%2F%25+%20.txt': 504,
   'all of + % & # = ? @ : ; , $ ! * ( ) [ ] { } < > | ^ ~ `.txt': 505,
   'quotes " \' and \\ backslash.txt': 506,
-  '.hidden': 64,
   '--looks-like-an-option': 65,
   [`${'long name '.repeat(24)}.txt`]: 66,
 };

@@ -4,13 +4,20 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { askDaemon } from '../../src/cli/ask-daemon';
-import { findSocketPathProblem, type StatusDocument, socketPath, type UploadSummary } from '../../src/control/protocol';
+import {
+  findSocketPathProblem,
+  type StatusDocument,
+  socketPath,
+  type UploadDetails,
+  type UploadSummary,
+} from '../../src/control/protocol';
 import { LocalCloud } from '../local-cloud/local-cloud';
 import { Device } from '../support/device';
 import { DemoFailure } from './demo-failure';
 
 const MAIN = resolve(__dirname, '../../dist/main.js');
 const PAGE = 1_000;
+const SETTLE_SECONDS = 1;
 /** The daemon promises 4.5 s. */
 const STOP_WITHIN_MS = 7_000;
 
@@ -33,7 +40,10 @@ export class DemoSite {
     let cloud: LocalCloud | undefined;
     try {
       cloud = await LocalCloud.start({ dir: join(root, 'cloud') });
-      return new DemoSite(root, cloud, await Device.create({ dir: join(root, 'device'), cloud }));
+      const dir = join(root, 'device');
+      // As it comes, but for the time in which a file must not change.
+      const config = { outboxes: [{ path: join(dir, 'outbox'), settleSeconds: SETTLE_SECONDS }] };
+      return new DemoSite(root, cloud, await Device.create({ dir, cloud, config }));
     } catch (error) {
       await cloud?.stop();
       await rm(root, { recursive: true, force: true });
@@ -72,6 +82,11 @@ export class DemoSite {
       throw new DemoFailure(`the daemon ended (${await this.#describeEnd()}); its last output:\n${this.lastOutput}`);
     }
     return status;
+  }
+
+  /** All that is known of an upload. */
+  details(id: number): Promise<UploadDetails> {
+    return askDaemon<UploadDetails>(this.device.stateDir, { command: 'show', id });
   }
 
   /** A page of 1,000 at most, newest first. */

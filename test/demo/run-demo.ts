@@ -132,7 +132,7 @@ async function tellDelivery({ site, screen, report }: DemoRun, upload: UploadSum
       screen.say(`${delivered}  SHA-256 equal`);
       break;
     case 'gone':
-      screen.say(`${delivered}  the source is gone, nothing to compare with`);
+      screen.say(`${delivered}  and deleted here since, nothing to compare with`);
       break;
     case 'written since':
       screen.say(`${delivered}  the source was written since, its new version follows`);
@@ -140,7 +140,7 @@ async function tellDelivery({ site, screen, report }: DemoRun, upload: UploadSum
     case 'differs':
       screen.say(`${delivered}  SHA-256 DIFFERS`);
       report.counts.mismatched += 1;
-      report.problems.push(`${key} in S3 is not what lies in the outbox`);
+      report.problems.push(`${key} in S3 is not what was sent`);
       break;
     default:
       comparison satisfies never;
@@ -160,6 +160,8 @@ function invitation(site: DemoSite): string {
   const { device, root } = site;
   return `
 It stays up for your own files. Ctrl-C stops everything and removes the folder.
+A file is moved out of the outbox when it has not changed for a second, and deleted some seconds after its delivery;
+names that begin with a dot or end with .tmp or .part are left alone.
   drop files into   ${device.outbox}
   ask the daemon    node ${COURIER} status --state-dir ${device.stateDir}
   read its log      ${site.logFile}

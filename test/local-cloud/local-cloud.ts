@@ -25,6 +25,8 @@ export interface LocalCloudOptions {
   region?: string;
   /** default true; bounded */
   recordRequests?: boolean;
+  /** told of each object as it takes its key, whether the answer arrives or not */
+  onStored?: (object: ObjectRecord) => void;
 }
 
 export interface LocalThing {
@@ -98,7 +100,7 @@ export class LocalCloud {
     const serverAuthority = await openAuthority(options.dir, 'ca', 'Local Cloud Root CA');
     const deviceAuthority = await openAuthority(options.dir, 'device-ca', 'Local Cloud Device CA');
     const server = await serverAuthority.issue({ commonName: 'localhost', hosts: SERVER_HOSTS });
-    const store = new ObjectStore(join(options.dir, 's3'));
+    const store = new ObjectStore(join(options.dir, 's3'), options.onStored);
     await store.open();
     const tls = { key: server.privateKeyPem, cert: server.certificatePem };
     const cloud = new LocalCloud(options.dir, account, store, deviceAuthority, tls, options);

@@ -59,7 +59,7 @@ export class Courier {
         source: 'role-alias',
         roleAlias: { endpoint: cloud.credentialsEndpoint, alias: 'courier', caFile: cloud.caFile },
       },
-      outboxes: [{ path: outbox, rescanSeconds: 0.1 }],
+      outboxes: [{ path: outbox, rescanSeconds: 0.1, settleSeconds: 0, claim: 'leave' }],
       upload: { retryMaxSeconds: 1, probeMaxSeconds: 1, stallSeconds: 1 },
       state: { dir: join(dir, 'state') },
     };
@@ -102,6 +102,14 @@ export class Courier {
     await this.cloud.stop();
     rmSync(this.dir, { recursive: true, force: true });
     if (this.broken.length > 0) throw this.broken[0];
+  }
+
+  /** Its outbox claims files, and looks often. */
+  claims(options: object = {}): this {
+    this.sections.outboxes = [
+      { path: this.outbox, rescanSeconds: 0.1, settleSeconds: 0, deleteGraceSeconds: 0, ...options },
+    ];
+    return this;
   }
 
   /** Writes a file into the outbox. */

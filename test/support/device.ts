@@ -61,7 +61,7 @@ export class Device {
       upload: { retryMaxSeconds: 1, probeMaxSeconds: 1, stallSeconds: 2 },
     };
     for (const [name, values] of Object.entries(config)) sections[name] = { ...sections[name], ...values };
-    const outboxes = config.outboxes ?? [{ path: device.outbox, rescanSeconds: 0.2 }];
+    const outboxes = config.outboxes ?? [{ path: device.outbox, rescanSeconds: 0.2, settleSeconds: 0, claim: 'leave' }];
     writeFileSync(device.configFile, JSON.stringify({ ...sections, outboxes }, null, 2)); // JSON is YAML
     return device;
   }
@@ -82,8 +82,10 @@ export class Device {
     return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
-  start(args: readonly string[] = [], nodeArgs: readonly string[] = []): this {
-    const child = spawn(process.execPath, [...nodeArgs, MAIN, '--config', this.configFile, ...args], {
+  /** @param under a command that runs it, `unshare -r` for one */
+  start(args: readonly string[] = [], nodeArgs: readonly string[] = [], under: readonly string[] = []): this {
+    const [command, ...rest] = [...under, process.execPath, ...nodeArgs, MAIN, '--config', this.configFile, ...args];
+    const child = spawn(command!, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     for (const stream of [child.stdout, child.stderr]) {

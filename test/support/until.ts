@@ -7,7 +7,7 @@ export async function until(
   what: string,
   holds: () => boolean | Promise<boolean>,
   describe: () => unknown = () => '',
-  withinMs = 30_000,
+  withinMs = 60_000,
 ): Promise<void> {
   for (const deadline = Date.now() + withinMs; Date.now() < deadline; await delay(POLL_MS)) {
     if (await holds()) return;

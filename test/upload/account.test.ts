@@ -13,7 +13,7 @@ describe('what the account denies', () => {
     { name: "the bucket's root", key: '{path}', prefix: '' },
   ])('seed E: $name is AccessDenied, told once, and costs the file nothing', async ({ key, prefix }) => {
     courier = await Courier.create();
-    courier.sections.outboxes = [{ path: courier.outbox, key, rescanSeconds: 0.1 }];
+    courier.sections.outboxes = [{ path: courier.outbox, key, rescanSeconds: 0.1, settleSeconds: 0, claim: 'leave' }];
     for (let i = 0; i < 50; i++) courier.drop(`f${i}`, 'x');
     await courier.start();
     await courier.logged('refused by the account, files wait and nothing is lost');

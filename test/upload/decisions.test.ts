@@ -1,6 +1,6 @@
 import { type ErrorCode, TransferError } from '../../src/domain/errors';
 import { backoffMs, probePauseMs } from '../../src/link/backoff';
-import { decideEnqueue } from '../../src/outbox/decide-enqueue';
+import { decideInPlace } from '../../src/outbox/decide-in-place';
 import { judgeExisting } from '../../src/upload/judge-existing';
 import { reconcileParts } from '../../src/upload/reconcile-parts';
 import { concludeFailure, TRANSITIONS } from '../../src/upload/transitions';
@@ -92,31 +92,35 @@ describe("our record of parts against S3's", () => {
 });
 
 describe('a file found in the outbox', () => {
-  const known = { content: '5:1', place: 'p' };
-  const other = { content: '6:2', place: 'p' };
+  const known = { content: '5:1', place: '1:2:3' };
+  const row1 = {
+    id: 1,
+    path: Buffer.from('a'),
+    batch: undefined,
+    sizeBytes: 5,
+    fingerprint: known,
+    errorCode: undefined,
+  };
+  const other = { content: '6:2', place: '1:2:3' };
   it.each([
-    { row: undefined, found: known, decision: 'enqueue' },
+    { row: undefined, found: known, decision: 'take' },
     { row: 'queued', found: known, decision: 'leave' },
-    { row: 'queued', found: other, decision: 'settle' },
+    { row: 'queued', found: other, decision: 'take' },
     { row: 'uploading', found: other, decision: 'leave' },
     { row: 'done', found: known, decision: 'leave' },
-    { row: 'done', found: { content: '5:1', place: 'q' }, decision: 'leave' },
-    { row: 'done', found: other, decision: 'settle' },
+    { row: 'done', found: { content: '5:1', place: '1:2:4' }, decision: 'leave' },
+    { row: 'done', found: { content: '5:1', place: '9:2:3' }, decision: 'take' },
+    { row: 'done', found: other, decision: 'take' },
     { row: 'failed', found: known, decision: 'leave' },
-    { row: 'failed', found: other, decision: 'settle' },
-    { row: 'superseded', found: known, decision: 'enqueue' },
-    { row: 'superseded', found: other, decision: 'settle' },
+    { row: 'failed', found: other, decision: 'take' },
+    { row: 'superseded', found: known, decision: 'take' },
+    { row: 'superseded', found: other, decision: 'take' },
   ] as const)('with a row $row: $decision', ({ row, found, decision }) => {
-    expect(
-      decideEnqueue(
-        row === undefined ? undefined : { id: 1, state: row, fingerprint: known, errorCode: undefined },
-        found,
-      ),
-    ).toBe(decision);
+    expect(decideInPlace(row === undefined ? undefined : { ...row1, state: row }, found)).toBe(decision);
   });
 
-  it('that had vanished, and is back as it was: enqueue', () => {
-    const failed = { id: 1, state: 'failed', fingerprint: known, errorCode: 'SOURCE_MISSING' } as const;
-    expect(decideEnqueue(failed, known)).toBe('enqueue');
+  it('that had vanished, and is back as it was: take', () => {
+    const failed = { ...row1, state: 'failed', errorCode: 'SOURCE_MISSING' } as const;
+    expect(decideInPlace(failed, known)).toBe('take');
   });
 });

@@ -223,6 +223,7 @@ describe('files in the outbox', () => {
 
   it('being written are not sent at each look', async () => {
     courier = await Courier.create();
+    courier.sections.outboxes = [{ path: courier.outbox, rescanSeconds: 0.1, settleSeconds: 0.5, claim: 'leave' }];
     const file = courier.drop('log.txt', 'line\n');
     await courier.start();
     await courier.delivered(1);
@@ -249,7 +250,7 @@ describe('files in the outbox', () => {
     await courier.cloud.goOnline();
     const moved = `${courier.dir}/moved`;
     renameSync(courier.outbox, moved);
-    courier.sections.outboxes = [{ path: moved, rescanSeconds: 0.1 }];
+    courier.sections.outboxes = [{ path: moved, rescanSeconds: 0.1, settleSeconds: 0, claim: 'leave' }];
     await courier.start();
     await courier.delivered(1);
     await courier.logged('files of an outbox that is no longer configured are not sent; add it again to send them');

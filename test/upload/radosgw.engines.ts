@@ -82,7 +82,7 @@ if (missing !== undefined) process.stderr.write(`courier on radosgw skipped: ${m
           ...(engine.caFile === undefined ? {} : { caFile: engine.caFile }),
         },
         credentials: { source: 'token-exchange' },
-        outboxes: [{ path: join(dir, 'outbox'), key, rescanSeconds: 0.2 }],
+        outboxes: [{ path: join(dir, 'outbox'), key, rescanSeconds: 0.2, settleSeconds: 0, claim: 'leave' }],
         upload: { integrity: 'md5', retryMaxSeconds: 1, probeMaxSeconds: 1, ...upload },
         state: { dir: join(dir, 'state') },
       },

@@ -30,7 +30,11 @@ export class ObjectStore {
   private readonly journalFile: string;
   private journal = -1;
 
-  constructor(dir: string) {
+  /** @param onStored told of each object as it takes its key */
+  constructor(
+    dir: string,
+    private readonly onStored?: (object: ObjectRecord) => void,
+  ) {
     mkdirSync(dir, { recursive: true });
     this.journalFile = join(dir, 'journal.jsonl');
     this.blobs = new BlobStore(join(dir, 'blobs'));
@@ -107,6 +111,7 @@ export class ObjectStore {
     if (this.journal === -1) throw new Error('the object store is closed');
     writeSync(this.journal, `${JSON.stringify(entry)}\n`);
     this.apply(entry);
+    if (entry.kind === 'object' || entry.kind === 'complete') this.onStored?.(entry.object);
   }
 
   private apply(entry: JournalEntry): void {

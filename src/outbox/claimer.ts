@@ -1,0 +1,314 @@
+import {
+  closeSync,
+  constants,
+  fdatasync,
+  fstatSync,
+  lstatSync,
+  openSync,
+  renameSync,
+  rmdirSync,
+  unlinkSync,
+} from 'node:fs';
+import { promisify } from 'node:util';
+import { FolderHandle, joinPath, splitPath } from '../custody/folder-handle';
+import type { Spool } from '../custody/spool';
+import { syncFileSystem } from '../custody/sync-file-system';
+import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
+import { findOpenWriters, inodeOf } from './open-writers';
+import type { Treatment } from './rules';
+
+/** A file that has settled. */
+export interface SettledFile {
+  readonly path: Buffer;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly fingerprint: Fingerprint;
+  /** `dev:ino` */
+  readonly inode: string;
+  readonly treatment: Treatment;
+}
+
+export interface ClaimedFile extends SettledFile {
+  /** undefined: it stays where it is, and is sent from there. */
+  readonly batch: number | undefined;
+}
+
+export interface Claim {
+  /** On disk, data and names: rows may be made of them. */
+  readonly claimed: readonly ClaimedFile[];
+  /** Moved, but written since the look: they wait in their batch until they settle again. */
+  readonly restless: readonly { readonly batch: number; readonly path: Buffer }[];
+  /** Somebody writes to them, or the system refused: the next look. */
+  readonly refused: readonly { readonly file: SettledFile; readonly why: Refusal }[];
+  readonly hiddenProcesses: number;
+}
+
+/** Why a settled file was not claimed: held open for writing, or what could not be done to it (errno). */
+export type Refusal = 'held' | { readonly step: 'read' | 'move' | 'sync'; readonly code: string };
+
+export interface ClaimerOptions {
+  /** Absolute. */
+  readonly outbox: string;
+  /** undefined: there is no place that files can be moved to. */
+  readonly spool: () => Spool | undefined;
+  /** Numbers grow for ever, also over a start. */
+  readonly nextBatch: () => number;
+  /** Whether a file that is held for writing has waited long enough. */
+  readonly mayBreakHold: (file: SettledFile) => boolean;
+  /** Remove folders of the outbox that a claim has emptied. */
+  readonly prunesFolders: boolean;
+}
+
+/** A rename that is refused like this is refused for good: then the file is sent where it lies. */
+const CANNOT_MOVE: ReadonlySet<string> = new Set(['EXDEV', 'EACCES', 'EPERM', 'EROFS']);
+/** Gone, or no file any more: the next look sees what it is. */
+const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR']);
+const NOTHING: Claim = { claimed: [], restless: [], refused: [], hiddenProcesses: 0 };
+/** From so many files on, one sync of the file system is cheaper than one of each file. */
+const SYNC_EACH_BELOW = 32;
+const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+const fdatasyncAsync = promisify(fdatasync);
+
+/**
+ * Takes files out of the producer's hands, a batch at a time: into a folder of the spool, by rename; then data and
+ * names onto the disk. Rows are made after that, so that a row never speaks of what a power cut could take back.
+ */
+export class Claimer {
+  constructor(private readonly options: ClaimerOptions) {}
+
+  async claim(files: readonly SettledFile[]): Promise<Claim> {
+    let root: FolderHandle;
+    try {
+      root = FolderHandle.open(this.options.outbox);
+    } catch {
+      return NOTHING; // the next look says why
+    }
+    try {
+      return await this.#claimFrom(root, files);
+    } finally {
+      root.close();
+    }
+  }
+
+  async #claimFrom(root: FolderHandle, files: readonly SettledFile[]): Promise<Claim> {
+    const refused: { file: SettledFile; why: Refusal }[] = [];
+    const folders = new SourceFolders(root);
+    const keepOpen = files.length < SYNC_EACH_BELOW;
+    const fds: number[] = [];
+    const targets: FolderHandle[] = [];
+    try {
+      const readable = files.filter((file) => {
+        const fd = openForReading(folders, file);
+        if (typeof fd !== 'number') {
+          if (fd !== undefined) refused.push({ file, why: fd });
+          return false;
+        }
+        if (keepOpen) fds.push(fd);
+        else closeSync(fd);
+        return true;
+      });
+      const { held, hiddenProcesses } = findOpenWriters(new Set(readable.map(({ inode }) => inode)));
+      const free = readable.filter((file) => {
+        const isFree = !held.has(file.inode) || this.options.mayBreakHold(file);
+        if (!isFree) refused.push({ file, why: 'held' });
+        return isFree;
+      });
+      const { moved, inPlace, restless } = this.#move(folders, free, targets, refused);
+      let unsynced: readonly ClaimedFile[] = [];
+      if (moved.length > 0 || restless.length > 0) {
+        try {
+          if (keepOpen) await syncEach(fds, [...targets, ...folders.opened()]);
+          else await syncFileSystem(this.options.spool()!.folder);
+        } catch (error) {
+          unsynced = moved; // no row may speak of them yet
+          refused.push(...unsynced.map((file) => ({ file, why: refusal('sync', error) })));
+        }
+      }
+      if (this.options.prunesFolders) folders.pruneEmpty();
+      return {
+        claimed: [...(unsynced.length > 0 ? [] : moved), ...inPlace],
+        restless: [...restless, ...unsynced.map(({ batch, path }) => ({ batch: batch!, path }))],
+        refused,
+        hiddenProcesses,
+      };
+    } finally {
+      for (const fd of fds) closeSync(fd);
+      for (const target of targets) target.close();
+      folders.close();
+    }
+  }
+
+  /** @param targets the folders made for them, to be synced and closed @param refused what the system would not do */
+  #move(
+    folders: SourceFolders,
+    files: readonly SettledFile[],
+    targets: FolderHandle[],
+    refused: { file: SettledFile; why: Refusal }[],
+  ) {
+    const moved: ClaimedFile[] = [];
+    const inPlace: ClaimedFile[] = [];
+    const restless: { batch: number; path: Buffer }[] = [];
+    const { nextBatch } = this.options;
+    const spool = this.options.spool();
+    const names = new Set<string>();
+    let target: BatchFolders | undefined;
+    for (const file of files) {
+      if (file.treatment.claim === 'leave' || spool?.takesFiles !== true) {
+        inPlace.push({ ...file, batch: undefined });
+        continue;
+      }
+      const key = file.path.toString('latin1');
+      if (names.has(key)) continue; // a name once per batch: a rename must not go over anything
+      names.add(key);
+      const { folder, name } = splitPath(file.path);
+      let source: FolderHandle;
+      let to: Buffer;
+      try {
+        source = folders.get(folder);
+        target ??= new BatchFolders(spool, nextBatch, targets);
+        to = target.get(folder).child(name);
+        renameSync(source.child(name), to);
+      } catch (error) {
+        const { code = '' } = error as NodeJS.ErrnoException;
+        if (CANNOT_MOVE.has(code)) inPlace.push({ ...file, batch: undefined });
+        else if (!GONE.has(code)) refused.push({ file, why: refusal('move', error) });
+        continue;
+      }
+      // Our own rename moves ctime, so that only content and inode can be compared with the look.
+      const stats = lstatSync(to, { bigint: true, throwIfNoEntry: false });
+      if (stats === undefined) continue; // somebody clears the spool away
+      const fingerprint = fingerprintOf(stats);
+      const isSame = fingerprint.content === file.fingerprint.content && inodeOf(stats) === file.inode;
+      if (isSame && stats.isFile()) moved.push({ ...file, fingerprint, batch: target.batch });
+      else restless.push({ batch: target.batch, path: file.path });
+      if (file.treatment.marker !== undefined) removeMarker(source, name, file.treatment.marker);
+    }
+    if (moved.length === 0 && restless.length === 0) target?.removeEmpty();
+    return { moved, inPlace, restless };
+  }
+}
+
+const refusal = (step: 'read' | 'move' | 'sync', error: unknown): Refusal => ({
+  step,
+  code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN',
+});
+
+/** @returns the descriptor, why it cannot be read, or undefined when it is gone or no file any more */
+function openForReading(folders: SourceFolders, { path }: SettledFile): number | Refusal | undefined {
+  const { folder, name } = splitPath(path);
+  let fd: number;
+  try {
+    fd = openSync(folders.get(folder).child(name), READ);
+  } catch (error) {
+    const { code = '' } = error as NodeJS.ErrnoException;
+    return GONE.has(code) || code === 'ENXIO' ? undefined : refusal('read', error);
+  }
+  if (fstatSync(fd).isFile()) return fd;
+  closeSync(fd); // a folder or a FIFO took its place
+  return undefined;
+}
+
+async function syncEach(fds: readonly number[], folders: readonly FolderHandle[]): Promise<void> {
+  await Promise.all(fds.map((fd) => fdatasyncAsync(fd)));
+  await Promise.all(folders.map((folder) => folder.sync()));
+}
+
+function removeMarker(folder: FolderHandle, name: Buffer, marker: string): void {
+  try {
+    unlinkSync(folder.child(Buffer.concat([name, Buffer.from(marker)])));
+  } catch {
+    // It is gone, or somebody else's: it says no more than that the next file of that name is whole at once.
+  }
+}
+
+/** The producer's folders that a batch comes from, each opened once, name by name. */
+class SourceFolders {
+  readonly #open = new Map<string, FolderHandle>();
+
+  constructor(private readonly root: FolderHandle) {}
+
+  get(path: Buffer): FolderHandle {
+    const name = path.toString('latin1');
+    let folder = this.#open.get(name);
+    if (folder === undefined) {
+      folder = this.root.openBelow(path);
+      this.#open.set(name, folder);
+    }
+    return folder;
+  }
+
+  opened(): FolderHandle[] {
+    return [...this.#open.values()];
+  }
+
+  /** The deepest first; a folder that still holds something refuses by itself. */
+  pruneEmpty(): void {
+    for (const path of [...this.#open.keys()].sort((a, b) => b.length - a.length)) {
+      for (let at = Buffer.from(path, 'latin1'); at.length > 0; at = Buffer.from(splitPath(at).folder)) {
+        if (!this.#removeFolder(at)) break;
+      }
+    }
+  }
+
+  #removeFolder(path: Buffer): boolean {
+    const { folder, name } = splitPath(path);
+    try {
+      rmdirSync(this.get(folder).child(name));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  close(): void {
+    for (const folder of this.#open.values()) folder.close();
+  }
+}
+
+/** The folders of one batch, made as they are needed. */
+class BatchFolders {
+  readonly batch: number;
+  readonly #made = new Map<string, FolderHandle>();
+
+  constructor(
+    private readonly spool: Spool,
+    nextBatch: () => number,
+    /** All that the batch's names hang on. */
+    private readonly opened: FolderHandle[],
+  ) {
+    const { batch, folder } = createBatch(spool, nextBatch);
+    this.batch = batch;
+    this.#made.set('', folder);
+    opened.push(folder);
+    opened.push(FolderHandle.open(spool.folder));
+  }
+
+  get(path: Buffer): FolderHandle {
+    const key = path.toString('latin1');
+    let made = this.#made.get(key);
+    if (made === undefined) {
+      const { folder, name } = splitPath(path);
+      made = this.get(folder).makeChild(name);
+      this.#made.set(key, made);
+      this.opened.push(made);
+    }
+    return made;
+  }
+
+  /** Nothing came of it. */
+  removeEmpty(): void {
+    for (const folder of this.#made.keys())
+      this.spool.removeEmpty(this.batch, joinPath(Buffer.from(folder, 'latin1'), Buffer.from('x')));
+  }
+}
+
+function createBatch(spool: Spool, nextBatch: () => number): { batch: number; folder: FolderHandle } {
+  for (;;) {
+    const batch = nextBatch();
+    try {
+      return { batch, folder: spool.createBatch(batch) };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error; // a batch is never shared
+    }
+  }
+}

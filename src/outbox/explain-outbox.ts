@@ -1,0 +1,33 @@
+import { printableName } from '../domain/printable-name';
+import { shellQuoted } from '../domain/shell-quoted';
+import type { Refusal } from './claimer';
+
+/** Why a folder could not be looked through, and what to do. @param relative empty for the outbox itself */
+export function explainFolder(outbox: string, relative: Buffer, { code }: NodeJS.ErrnoException): string {
+  const folder = relative.length === 0 ? outbox : `${outbox}/${printableName(relative)}`;
+  switch (code) {
+    case 'ENOENT':
+      return `the outbox ${folder} does not exist; create it: mkdir -p ${shellQuoted(folder)}`;
+    case 'ENOTDIR':
+      return `the outbox ${folder} is not a folder; correct outboxes[].path`;
+    case 'EACCES':
+    case 'EPERM':
+      return `the folder ${folder} cannot be read; let the daemon's user in: setfacl -m u:${process.geteuid?.()}:rwx ${shellQuoted(folder)}`;
+    default:
+      return `the folder ${folder} cannot be read (${code}); check the disk it lies on`;
+  }
+}
+
+/** Why a settled file stays where it is, or in its batch without a row, and what to do. */
+export function explainRefusal(outbox: string, path: Buffer, { step, code }: Exclude<Refusal, 'held'>): string {
+  const file = `${outbox}/${printableName(path)}`;
+  if (step === 'sync')
+    return `the file ${file} was claimed, but its disk did not confirm it (${code}); check the disk; it is tried again`;
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return `the file ${file} cannot be claimed (${code}), and stays where it is; free some space on its disk, it is tried again`;
+  if (step === 'move')
+    return `the file ${file} cannot be claimed (${code}), and stays where it is; check the disk it lies on, it is tried again`;
+  return code === 'EACCES' || code === 'EPERM'
+    ? `the file ${file} cannot be read, and stays where it is; let the daemon's user read it: setfacl -m u:${process.geteuid?.()}:r ${shellQuoted(file)}`
+    : `the file ${file} cannot be read (${code}), and stays where it is; check the disk it lies on`;
+}

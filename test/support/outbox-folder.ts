@@ -1,0 +1,35 @@
+import type { Dirent } from 'node:fs';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { fingerprintOf } from '../../src/domain/fingerprint';
+import type { SettledFile } from '../../src/outbox/claimer';
+import { inodeOf } from '../../src/outbox/open-writers';
+import type { Treatment } from '../../src/outbox/rules';
+import { walkFolder } from '../../src/outbox/walk-folder';
+
+const MOVE: Treatment = { settleMs: 0, marker: undefined, claim: 'move', afterUpload: undefined };
+
+/** What a look at the folder finds, all of it settled. */
+export function settledFilesOf(folder: string, treatment: Partial<Treatment> = {}): SettledFile[] {
+  const files: SettledFile[] = [];
+  for (const found of walkFolder(folder, { isIgnored: () => false })) {
+    if (found === undefined || !('stats' in found)) continue;
+    const { path, stats } = found;
+    files.push({
+      path,
+      sizeBytes: Number(stats.size),
+      mtimeMs: Number(stats.mtimeNs / 1_000_000n),
+      fingerprint: fingerprintOf(stats),
+      inode: inodeOf(stats),
+      treatment: { ...MOVE, ...treatment },
+    });
+  }
+  return files.sort((a, b) => Buffer.compare(a.path, b.path));
+}
+
+/** Files below a folder, links and all that is no folder among them. */
+export const filesIn = (folder: string): string[] =>
+  (readdirSync(folder, { recursive: true, withFileTypes: true }) as Dirent[])
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort();
