@@ -99,7 +99,8 @@ export class Courier implements Competitor {
 
   /**
    * The outbox holds hard links of the sources, on the disk already: what is measured is moving them, as with the
-   * peers, not writing them.
+   * peers, not writing them. The daemon claims the links and the sources stay for the next run; those it has delivered
+   * are still in the spool when the run ends, within deleteGraceSeconds.
    */
   private prepare(dir: string, stateDir: string, source: SourceFiles): string {
     const { site } = this;
@@ -114,7 +115,7 @@ export class Courier implements Competitor {
         source: 'role-alias',
         roleAlias: { endpoint: `localhost:${site.credentialsPort}`, alias: 'bench', caFile },
       },
-      outboxes: [{ path: outbox, key: '{thing}/outbox/{path}' }],
+      outboxes: [{ path: outbox, key: '{thing}/outbox/{path}', settleSeconds: 0 }],
       state: { dir: stateDir },
     };
     const configFile = join(dir, 'courier.yaml');

@@ -55,6 +55,16 @@ export class CrashPoint {
     }
   }
 
+  /** A call to the file system. */
+  callSync<T>(name: string, real: () => T): T {
+    const isLast = this.#enter(name);
+    try {
+      return real();
+    } finally {
+      this.#leave(isLast, name);
+    }
+  }
+
   /** A change of the ledger. Killed after it: it is committed, and so is what came before it in its group. */
   async commit<T>(name: string, write: Write, change: () => T): Promise<T> {
     const isLast = this.#enter(name);

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -10,6 +10,7 @@ import type { SeededRandom } from './seeded-random';
 import { type FileName, type OnExisting, PART_BYTES, SINGLE_PUT_MAX_BYTES, Workload } from './workload';
 
 export interface CrashRunOptions {
+  readonly claim: 'move' | 'leave';
   readonly onExisting: OnExisting;
   readonly files: readonly FileName[];
   /** Template. */
@@ -73,12 +74,16 @@ class CrashRun {
     if (this.options.forgetsCompleted) cloud.settings.completeRepeatMs = 0;
     await this.#workload.lay();
     const settings = await this.#settings();
-    mkdirSync(join(this.dir, 'state-0'), { mode: 0o700 });
+    mkdirSync(this.#stateDir(0), { mode: 0o700 });
+    // What is claimed stays claimed; only the ledger is what it was when the process died.
+    mkdirSync(join(this.dir, 'spool'), { mode: 0o700 });
+    symlinkSync(join(this.dir, 'spool'), join(this.#stateDir(0), 'spool'));
     for (const at of [...this.options.crashes, undefined]) {
       const crashed = await this.#live(settings, at);
       if (at !== undefined && !crashed) break;
     }
     await this.#sweep(settings);
+    this.#workload.close();
     const sentTwice = [...this.#arrived.values()].reduce((sum, times) => sum + times - 1, 0);
     if (sentTwice > this.#allowedTwice) {
       const what = [...this.#arrived].filter(([, times]) => times > 1).map(([name, times]) => `${name} ×${times}`);
@@ -159,7 +164,16 @@ class CrashRun {
         source: 'role-alias',
         roleAlias: { endpoint: cloud.credentialsEndpoint, alias: 'courier', caFile: cloud.caFile },
       },
-      outboxes: [{ path: this.#workload.outbox, key: this.options.key, rescanSeconds: 0.1 }],
+      outboxes: [
+        {
+          path: this.#workload.outbox,
+          key: this.options.key,
+          rescanSeconds: 0.1,
+          settleSeconds: 0,
+          claim: this.options.claim,
+          deleteGraceSeconds: 0,
+        },
+      ],
       upload: {
         singlePutMaxBytes: SINGLE_PUT_MAX_BYTES,
         partSizeBytes: PART_BYTES,

@@ -11,6 +11,8 @@ const HOUR_MS = 3_600_000;
 
 interface Scenario {
   readonly name: string;
+  /** Default: files are sent from where they lie. */
+  readonly claim?: 'move' | 'leave';
   readonly onExisting: OnExisting;
   readonly files: readonly FileName[];
   readonly key?: string;
@@ -55,6 +57,27 @@ const SCENARIOS: readonly Scenario[] = [
     files: ['small.txt', 'replaced.txt', 'taken.txt'],
     prelude: { name: 'putObject', n: 1, when: 'after' },
   },
+  { name: 'claimed, overwrite', claim: 'move', onExisting: 'overwrite', files: FILE_NAMES },
+  {
+    name: 'claimed, rename',
+    claim: 'move',
+    onExisting: 'rename',
+    files: ['small.txt', 'replaced.txt', 'taken.txt', 'taken.bin'],
+  },
+  {
+    name: 'claimed, in folders, after a kill in the middle of the claim',
+    claim: 'move',
+    onExisting: 'overwrite',
+    files: ['first/same.txt', 'second/same.txt', 'small.txt', 'replaced.txt', 'rewritten.bin'],
+    prelude: { name: 'rename', n: 3, when: 'after' },
+  },
+  {
+    name: 'claimed, after a kill between the claim and its rows',
+    claim: 'move',
+    onExisting: 'overwrite',
+    files: ['small.txt', 'replaced.txt', 'second/same.txt', 'large.bin'],
+    prelude: { name: 'commit enqueue', n: 1, when: 'before' },
+  },
 ];
 
 describe('killed before and after every call that leaves the process', () => {
@@ -81,13 +104,13 @@ describe('killed before and after every call that leaves the process', () => {
 });
 
 async function killAt(
-  { onExisting, files, key = '{thing}/outbox/{path}', prelude, forgetsCompleted = false }: Scenario,
+  { claim = 'leave', onExisting, files, key = '{thing}/outbox/{path}', prelude, forgetsCompleted = false }: Scenario,
   n: number,
   when: Moment,
 ): Promise<{ crashed: boolean; result: CrashRunResult }> {
   const crashes = [...(prelude === undefined ? [] : [prelude]), { n, when }];
   const random = new SeededRandom(seed + n * 2 + (when === 'after' ? 1 : 0));
-  const result = await runWithCrashes({ onExisting, files, key, crashes, forgetsCompleted, random });
+  const result = await runWithCrashes({ claim, onExisting, files, key, crashes, forgetsCompleted, random });
   return { crashed: result.killedIn.length === crashes.length, result };
 }
 

@@ -1,9 +1,11 @@
-import { cpSync } from 'node:fs';
+import fs, { cpSync } from 'node:fs';
 import { RoleAlias } from '../../src/aws/credentials/role-alias';
 import { systemClock } from '../../src/clock';
 import { Component } from '../../src/component';
 import { parseConfig } from '../../src/config/load-config';
+import { FolderHandle } from '../../src/custody/folder-handle';
 import { Ledger } from '../../src/custody/ledger';
+import { Spool } from '../../src/custody/spool';
 import { createLog } from '../../src/log';
 import { type CrashAt, CrashPoint } from './crash-point';
 import { GuardedStore, type StoreObserver } from './guarded-store';
@@ -21,6 +23,7 @@ export class Incarnation {
   readonly component: Component;
   /** Begun, their commit on its way: commits come in the order of the answers. */
   readonly #created: string[] = [];
+  readonly #unguardFileSystem: () => void;
   #started: Promise<unknown>;
 
   constructor(
@@ -49,6 +52,7 @@ export class Incarnation {
       onCreateCut: (key) => this.#cut.add(key),
     };
     alive = this.crash;
+    this.#unguardFileSystem = guardFileSystem();
     const restore = this.#guardLedger();
     try {
       this.component = new Component(parseConfig({ ...settings, state: { dir: stateDir } }, {}), {
@@ -74,7 +78,10 @@ export class Incarnation {
     return this.#unrecorded.has(uploadId) || (this.#cut.has(key) && !this.#heard.has(uploadId));
   }
 
-  /** What lies on disk at this moment, in a folder for the next life: nothing pending is ever committed to it. */
+  /**
+   * What lies on disk at this moment, in a folder for the next life: nothing pending is ever committed to it. The spool
+   * is a link in it, and stays the same.
+   */
   leaveTo(nextStateDir: string): void {
     cpSync(this.stateDir, nextStateDir, { recursive: true, filter: (file) => !file.endsWith('.sock') });
   }
@@ -82,6 +89,7 @@ export class Incarnation {
   async end(): Promise<void> {
     await this.#started.catch(() => undefined);
     await this.component.stop();
+    this.#unguardFileSystem();
   }
 
   /** A way out that `Edge` does not know. */
@@ -113,6 +121,40 @@ const { fetch } = RoleAlias.prototype;
 RoleAlias.prototype.fetch = function guarded(this: RoleAlias) {
   return alive.call('credentials', () => fetch.call(this));
 };
+
+// The claim and the removal, step by step.
+const { createBatch, removeEmpty } = Spool.prototype;
+Spool.prototype.createBatch = function guarded(this: Spool, batch) {
+  return alive.callSync('mkdir of batch', () => createBatch.call(this, batch));
+};
+Spool.prototype.removeEmpty = function guarded(this: Spool, batch, path) {
+  return alive.callSync('rmdir', () => removeEmpty.call(this, batch, path));
+};
+const { makeChild, sync } = FolderHandle.prototype;
+FolderHandle.prototype.makeChild = function guarded(this: FolderHandle, name) {
+  return alive.callSync('mkdir', () => makeChild.call(this, name));
+};
+FolderHandle.prototype.sync = function guarded(this: FolderHandle) {
+  return alive.call('sync', () => sync.call(this));
+};
+
+const { renameSync, unlinkSync } = fs;
+const BY_HANDLE = Buffer.from('/proc/self/fd/');
+/** Only the courier reaches files through handles; the cloud and the tests have paths. */
+const isByHandle = (path: fs.PathLike): boolean =>
+  Buffer.isBuffer(path) && path.subarray(0, BY_HANDLE.length).equals(BY_HANDLE);
+
+function guardFileSystem(): () => void {
+  Object.assign(fs, {
+    renameSync: (from: fs.PathLike, to: fs.PathLike): void =>
+      isByHandle(from) ? alive.callSync('rename', () => renameSync(from, to)) : renameSync(from, to),
+    unlinkSync: (path: fs.PathLike): void =>
+      isByHandle(path) ? alive.callSync('unlink', () => unlinkSync(path)) : unlinkSync(path),
+  });
+  return () => {
+    Object.assign(fs, { renameSync, unlinkSync });
+  };
+}
 
 /** `commit take`: the method of the table that writes. */
 function callerInTables(stack: string): string {

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultKind } from '../local-cloud/fault-plan';
 import type { LocalCloud } from '../local-cloud/local-cloud';
 import type { SeededRandom } from './seeded-random';
+import type { SpoolChange, SpoolView } from './spool-view';
 
 /** When a life ends. */
 export interface KillMoment {
@@ -22,8 +23,15 @@ const PATIENCE_MS = 4_000;
 /** Longer than a token lives. */
 const LONG_LIFE_MS = 2_600;
 
-/** Drawn anew for each life: some time after the start, after some progress, or in the middle of a request. */
-export function drawKillMoment(random: SeededRandom): KillMoment {
+/** Around the claim and the removal of files, counted from the moment the folder changes. */
+const AROUND_SPOOL_MS = 12;
+
+/**
+ * Drawn anew for each life: some time after the start, after some progress, or in the middle of a request; where files
+ * are claimed also in the middle of a claim (folders made, files renamed, synced, rows made) and of the removal.
+ */
+export function drawKillMoment(random: SeededRandom, spool?: SpoolView): KillMoment {
+  if (spool !== undefined && random.chance(0.5)) return aroundSpool(random, spool);
   const dice = random.next();
   if (dice < 0.15) return afterStart(random.between(5, 400));
   if (dice < 0.2) return afterStart(random.between(LONG_LIFE_MS / 2, LONG_LIFE_MS));
@@ -47,6 +55,23 @@ function afterProgress(operation: string, count: number, thenMs: number): KillMo
       return async () => {
         await Promise.race([enough, delay(PATIENCE_MS)]);
         await delay(thenMs);
+      };
+    },
+  };
+}
+
+/** Some of the first batches, or of the removals, of this life. */
+function aroundSpool(random: SeededRandom, spool: SpoolView): KillMoment {
+  const change: SpoolChange = random.chance(0.6) ? 'batch' : 'removal';
+  const count = change === 'batch' ? random.between(1, 3) : random.between(1, 20);
+  const thenMs = random.chance(0.3) ? 0 : random.between(1, AROUND_SPOOL_MS);
+  return {
+    name: change,
+    arm: () => {
+      const enough = spool.changed(change, count);
+      return async () => {
+        await Promise.race([enough, delay(PATIENCE_MS)]);
+        if (thenMs > 0) await delay(thenMs);
       };
     },
   };
