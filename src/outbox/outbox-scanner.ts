@@ -10,6 +10,7 @@ import { decideInPlace } from './decide-in-place';
 import type { Doorbell } from './doorbell';
 import { explainFolder, explainRefusal } from './explain-outbox';
 import { type FileSystemTraits, fileSystemTraits, LOCAL } from './file-system';
+import { describeLook, newLook, tell } from './look';
 import { noteForEmpty } from './note-empty';
 import { inodeOf } from './open-writers';
 import type { OutboxRules } from './rules';
@@ -59,7 +60,6 @@ const LOOKS_AT_A_TIME = 256;
 const HELD_AGAIN_MS = 1_000;
 const MIN_IDLE_MS = 10;
 const MAX_EXAMPLES = 10;
-const MAX_PROBLEMS = 20;
 /** The wall clock may drift against the monotonic one by so much between two looks; more is a step. */
 const STEP_MS = 1_000;
 
@@ -279,43 +279,3 @@ export class OutboxScanner {
     return Math.max(MIN_IDLE_MS, Math.min(...waits));
   }
 }
-
-interface Look {
-  files: number;
-  held: number;
-  claimed: number;
-  oddCount: number;
-  largestFolder: number;
-  hiddenProcesses: number;
-  untold: number;
-  readonly odd: string[];
-  readonly problems: string[];
-  readonly oddNames: Set<string>;
-}
-
-const newLook = (): Look => ({
-  files: 0,
-  held: 0,
-  claimed: 0,
-  oddCount: 0,
-  largestFolder: 0,
-  hiddenProcesses: 0,
-  untold: 0,
-  odd: [],
-  problems: [],
-  oddNames: new Set(),
-});
-
-/** Of a hundred thousand files with one trouble a person reads the first. */
-function tell(look: Look, problem: string): void {
-  if (look.problems.length < MAX_PROBLEMS) look.problems.push(problem);
-  else look.untold += 1;
-}
-
-const describeLook = ({ files, held, oddCount, odd, hiddenProcesses, problems, untold }: Look) => ({
-  files,
-  held,
-  odd: { count: oddCount, examples: odd },
-  hiddenProcesses,
-  problems: untold === 0 ? problems : [...problems, `and ${untold} more like these`],
-});
