@@ -10,7 +10,9 @@ const run = promisify(execFile);
 export async function syncFileSystem(folder: string): Promise<void> {
   try {
     await run('sync', ['-f', folder]);
-  } catch {
-    await run('sync', []); // an old busybox: everything, then
+  } catch (error) {
+    // An old busybox knows no option and syncs everything; what the disk refused is not to be tried away.
+    if (!/option|usage/i.test((error as { stderr?: string }).stderr ?? '')) throw error;
+    await run('sync', []);
   }
 }

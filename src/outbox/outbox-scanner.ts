@@ -40,7 +40,7 @@ export interface ScannerOptions {
   readonly rules: OutboxRules;
   readonly settling: Settling;
   /** Touches a file of ours and tells when that was. */
-  readonly takeStamp: () => Stamp;
+  readonly takeStamp: () => Stamp | undefined;
   /** Before each look. */
   readonly prepare: () => void;
   readonly claimer: Claimer;

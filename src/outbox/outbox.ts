@@ -245,9 +245,14 @@ export class Outbox {
   }
 }
 
-function takeStamp(file: string, clock: Clock): Stamp {
+/** @returns undefined when the disk takes none: what is beyond memory settles later */
+function takeStamp(file: string, clock: Clock): Stamp | undefined {
   const monotonicMs = clock.monotonicMs();
-  writeFileSync(file, '', { mode: 0o600 });
-  utimesSync(file, 0, 0);
-  return { monotonicMs, ctimeNs: statSync(file, { bigint: true }).ctimeNs };
+  try {
+    writeFileSync(file, '', { mode: 0o600 });
+    utimesSync(file, 0, 0);
+    return { monotonicMs, ctimeNs: statSync(file, { bigint: true }).ctimeNs };
+  } catch {
+    return undefined;
+  }
 }
