@@ -1,4 +1,4 @@
-import { closeSync, openSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SeededRandom } from './seeded-random';
 
@@ -7,9 +7,13 @@ export type LedgerDamage = (typeof DAMAGES)[number];
 
 const PAGE_BYTES = 4096;
 
-/** What a failing card or a helpful person does to the ledger of a daemon that is not running. */
-export function damageLedger(stateDir: string, random: SeededRandom): LedgerDamage {
+/**
+ * What a failing card or a helpful person does to the ledger of a daemon that is not running.
+ * @returns undefined when there is none: it was lost before, and the daemon killed before it made another
+ */
+export function damageLedger(stateDir: string, random: SeededRandom): LedgerDamage | undefined {
   const file = join(stateDir, 'ledger.sqlite');
+  if (!existsSync(file)) return undefined;
   const damage = random.pick(DAMAGES);
   switch (damage) {
     case 'deleted':

@@ -263,6 +263,7 @@ export class KillRun {
     if (waiting < versions.length) this.#sentAndThere += 1;
     if (!this.random.chance(waiting > 0 ? 0.25 : 0.05)) return;
     const damage = damageLedger(this.device.stateDir, this.random);
+    if (damage === undefined) return;
     this.#history.push(`ledger ${damage}`);
     this.#damages.set(damage, (this.#damages.get(damage) ?? 0) + 1);
     this.#mostWaiting = Math.max(this.#mostWaiting, waiting);
