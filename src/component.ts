@@ -1,12 +1,17 @@
 import { EventEmitter, on } from 'node:events';
+import { isDeepStrictEqual } from 'node:util';
 import type { S3Connection } from './aws/s3/s3-connection';
 import type { Clock } from './clock';
 import { awaitDelivery } from './component/await-delivery';
 import { buildCredentials, type Credentials } from './component/build-credentials';
 import { buildOutbox } from './component/build-outbox';
 import { buildStore } from './component/build-store';
+import { buildUpload, type UploadWay } from './component/build-upload';
+import { deliveredMessage } from './component/delivered-message';
+import { MIGRATIONS } from './component/migrations';
+import type { Source } from './component/source';
 import { thingFields } from './component/thing-fields';
-import type { Config, OutboxConfig } from './config/schema';
+import type { Config, OutboxConfig, UploadConfig } from './config/schema';
 import { answerControl } from './control/answer-control';
 import { ControlServer } from './control/control-server';
 import {
@@ -17,29 +22,19 @@ import {
   type UploadSummary,
 } from './control/protocol';
 import { Ledger } from './custody/ledger';
-import { hasCode } from './domain/errors';
 import { KeyTemplate } from './domain/key-template';
 import { printableName } from './domain/printable-name';
-import { Link } from './link/link';
 import { ServerClock } from './link/server-clock';
 import type { Log } from './log';
+import type { Bus, Channel } from './messages/bus';
+import { PublicationTable } from './messages/publication-table';
+import { Publisher } from './messages/publisher';
 import type { Outbox } from './outbox/outbox';
-import { AccountGate } from './upload/account-gate';
-import { BufferPool } from './upload/buffer-pool';
-import { ExistingObject } from './upload/existing-object';
-import { History } from './upload/history';
-import { MultipartUpload } from './upload/multipart-upload';
 import type { ObjectStore } from './upload/object-store';
-import { OrphanSweeper } from './upload/orphan-sweeper';
-import { PartTable } from './upload/part-table';
-import { sendFile } from './upload/send-file';
-import { SinglePut } from './upload/single-put';
 import type { UploadState } from './upload/transitions';
-import type { UploadAttempt } from './upload/upload-attempt';
 import { UploadReader } from './upload/upload-reader';
-import { UPLOAD_MIGRATIONS } from './upload/upload-schema';
+import type { Upload } from './upload/upload-row';
 import { UploadTable } from './upload/upload-table';
-import { type UploadSource, UploadWorker } from './upload/upload-worker';
 import { VERSION } from './version';
 
 /** What only the process's edge knows. */
@@ -52,19 +47,13 @@ export interface Edge {
   /** 0 ≤ dice < 1 */
   readonly dice: () => number;
   readonly log: Log;
+  /** Ways for messages that there are here: the nucleus's. */
+  readonly buses?: Readonly<Partial<Record<Channel, Bus>>>;
+  /** What a person should know of what surrounds us; each ends with the next step. */
+  readonly warnings?: () => readonly string[];
   /** Stands between us and S3 in tests that kill us in the middle of a call. */
   readonly wrapStore?: (store: ObjectStore) => ObjectStore;
 }
-
-interface Source {
-  readonly path: string;
-  readonly config: OutboxConfig;
-  readonly id: number;
-  readonly template: KeyTemplate;
-  readonly outbox: Outbox;
-}
-
-const LINK_PROBE_MAX_MS = 60_000;
 
 /** The composition root: the only place that constructs things. Starts in order, stops in reverse. */
 export class Component {
@@ -75,30 +64,37 @@ export class Component {
   readonly #reader: UploadReader;
   readonly #control: ControlServer;
   readonly #credentials: Credentials | undefined;
+  readonly #publications: PublicationTable;
+  readonly #publisher: Publisher | undefined;
+  /** Everybody reads it at each use: it is changed in place. */
+  readonly #limits: UploadConfig;
+  #config: Config;
   #connection: S3Connection | undefined;
-  #gate: AccountGate | undefined;
-  #link: Link | undefined;
-  #worker: UploadWorker | undefined;
-  #sweeper: OrphanSweeper | undefined;
-  #history: History | undefined;
+  #up: UploadWay | undefined;
   #sources: readonly Source[] = [];
+  #onBroken: (error: unknown) => void = () => undefined;
   readonly #ended = new EventEmitter();
 
   /** @throws UsageError for a configuration that cannot work, another instance, a state folder without rights */
   constructor(
-    private readonly config: Config,
+    config: Config,
     private readonly edge: Edge,
   ) {
-    const { clock, log, nativeBinding } = edge;
+    const { clock, log, nativeBinding, buses } = edge;
+    this.#config = config;
+    this.#limits = { ...config.upload };
     this.#startedAtMs = clock.nowMs();
     this.#serverClock = new ServerClock(clock);
     this.#credentials = buildCredentials(config, { ...edge, serverClock: this.#serverClock });
-    this.#ledger = Ledger.open({ dir: config.state.dir, migrations: UPLOAD_MIGRATIONS, nativeBinding, clock, log });
+    this.#ledger = Ledger.open({ dir: config.state.dir, migrations: MIGRATIONS, nativeBinding, clock, log });
     this.#table = new UploadTable(
       this.#ledger,
       () => clock.nowMs(),
-      () => this.#sweeper?.wake(),
+      () => this.#up?.sweeper.wake(),
+      buses?.local === undefined ? undefined : (row, outcome) => this.#announce(row, outcome),
     );
+    this.#publications = new PublicationTable(this.#ledger);
+    this.#publisher = buses === undefined ? undefined : new Publisher({ ...edge, buses, table: this.#publications });
     this.#reader = new UploadReader(this.#ledger);
     this.#control = new ControlServer(
       socketPath(config.state.dir),
@@ -110,11 +106,13 @@ export class Component {
   /** @param onBroken a part of us threw what nobody foresaw: the process should end, and be started again */
   async start(onBroken: (error: unknown) => void): Promise<this> {
     const { log, clock } = this.edge;
-    const templates = this.config.outboxes.map(({ key }) => new KeyTemplate(key, thingFields(this.config)));
+    this.#onBroken = onBroken;
+    const templates = this.#config.outboxes.map(({ key }) => new KeyTemplate(key, thingFields(this.#config)));
     await this.#control.start();
+    this.#watch(this.#publisher?.start());
     for (const warning of this.#credentials?.warnings ?? []) log.warn({ reason: warning }, 'look at this');
     const sources: Source[] = [];
-    for (const [i, config] of this.config.outboxes.entries()) {
+    for (const [i, config] of this.#config.outboxes.entries()) {
       const id = await this.#table.outboxId(config.path);
       const template = templates[i]!;
       sources.push({ path: config.path, config, id, template, outbox: this.#openOutbox(config, id, template) });
@@ -132,32 +130,59 @@ export class Component {
       log.warn({}, 'no outbox is configured, nothing to send; add outboxes: to the configuration');
       return this;
     }
-    const { connection, store: plainStore } = buildStore(this.config, {
+    const credentials = this.#credentials!; // the configuration was refused without them
+    const { connection, store } = buildStore(this.#config, {
       ...this.edge,
-      credentials: this.#credentials!.cache, // the configuration was refused without them
+      credentials: credentials.cache,
       serverClock: this.#serverClock,
     });
     this.#connection = connection;
-    const store = this.edge.wrapStore?.(plainStore) ?? plainStore;
-    this.#worker = this.#buildWorker(sources, store).start();
+    this.#up = buildUpload({
+      ...this.edge,
+      ledger: this.#ledger,
+      table: this.#table,
+      reader: this.#reader,
+      connection,
+      store: this.edge.wrapStore?.(store) ?? store,
+      credentials,
+      sources,
+      limits: this.#limits,
+      historyFiles: this.#config.state.historyFiles,
+      ended: this.#ended,
+    });
+    const { worker, sweeper, history } = this.#up;
+    this.#watch(worker.start());
     this.#sources = sources;
-    for (const { outbox } of sources) outbox.start();
-    this.#sweeper = new OrphanSweeper(this.#ledger, store, this.#link!, clock, log).start();
-    this.#history = new History(
-      this.#ledger,
-      sources.map(({ id, outbox }) => ({ outboxId: id, remainingBatches: () => outbox.remainingBatches() })),
-      this.config.state.historyFiles,
-      clock,
-    ).start();
-    for (const part of [this.#worker, this.#sweeper, this.#history, ...sources.map(({ outbox }) => outbox)])
-      part.finished.catch(onBroken);
+    for (const { outbox } of sources) {
+      outbox.start();
+      this.#watch(outbox);
+    }
+    this.#watch(sweeper.start());
+    this.#watch(history.start());
     log.debug({ ms: Math.round(clock.nowMs() - this.#startedAtMs) }, 'running');
     return this;
   }
 
+  /** Takes up other limits, rules and intervals; uploads under way go on. What else differs needs a new component. */
+  async adjust(config: Config): Promise<void> {
+    Object.assign(this.#limits, config.upload);
+    for (const [i, source] of this.#sources.entries()) {
+      const next = config.outboxes[i]!;
+      if (isDeepStrictEqual(next, source.config)) continue;
+      await source.outbox.stop();
+      source.config = next;
+      source.outbox = this.#openOutbox(next, source.id, source.template);
+      source.outbox.start();
+      this.#watch(source.outbox);
+    }
+    this.#config = config;
+    this.#up?.worker.wake();
+  }
+
   async stop(): Promise<void> {
     await Promise.all(this.#sources.map(({ outbox }) => outbox.stop()));
-    await Promise.all([this.#worker?.stop(), this.#sweeper?.stop(), this.#history?.stop(), this.#link?.stop()]);
+    const { worker, sweeper, history, link } = this.#up ?? {};
+    await Promise.all([worker, sweeper, history, link, this.#publisher].map((part) => part?.stop()));
     this.#connection?.close();
     await this.#control.stop();
     this.#ledger.close();
@@ -175,26 +200,27 @@ export class Component {
       pid: process.pid,
       startedAtMs: this.#startedAtMs,
       nowMs: this.edge.clock.nowMs(),
-      thing: this.config.thing.name,
-      bucket: this.config.s3.bucket,
+      thing: this.#config.thing.name,
+      bucket: this.#config.s3.bucket,
       uploads: { ...counts, queuedBytes: tally.queued.bytes + tally.uploading.bytes, doneBytes: tally.done.bytes },
-      active: (this.#worker?.active ?? []).map((attempt) => ({
+      active: (this.#up?.worker.active ?? []).map((attempt) => ({
         id: attempt.row.id,
         path: printableName(attempt.row.path),
         key: attempt.row.objectKey,
         sizeBytes: attempt.row.sizeBytes,
         sentBytes: attempt.sentBytes,
       })),
-      link: this.#link?.status ?? { state: 'up' },
+      link: this.#up?.link.status ?? { state: 'up' },
       credentials: {
         source: this.#credentials?.source ?? 'none',
         expiresInSeconds: this.#credentials?.cache.expiresInSeconds,
       },
       clockOffsetSeconds: Math.round(this.#serverClock.offsetMs / 1000),
       outboxes: this.#sources.map(({ outbox }) => outbox.status),
-      refusals: this.#gate?.status() ?? [],
+      refusals: this.#up?.gate.status() ?? [],
       retrying: this.#reader.retrying(),
-      warnings: this.#credentials?.warnings ?? [],
+      messages: this.#publisher?.status,
+      warnings: [...(this.#credentials?.warnings ?? []), ...(this.edge.warnings?.() ?? [])],
     };
   }
 
@@ -216,94 +242,35 @@ export class Component {
     return this.#reader.find(id);
   }
 
-  #buildWorker(sources: readonly Source[], store: ObjectStore): UploadWorker {
-    const { upload } = this.config;
-    const { clock, dice, log } = this.edge;
-    const accountProbeMaxMs = upload.probeMaxSeconds * 1000;
-    const link = new Link(
-      { s3: (signal) => this.#connection!.probe(signal), credentials: () => this.#probeCredentials() },
-      { baseMs: Math.min(1_000, accountProbeMaxMs), capMs: Math.min(LINK_PROBE_MAX_MS, accountProbeMaxMs) },
-      clock,
-      dice,
-      log,
-      () => {
-        this.#worker?.wake();
-        this.#sweeper?.wake();
-      },
-    );
-    const gate = new AccountGate(accountProbeMaxMs, clock, dice, log);
-    this.#link = link;
-    this.#gate = gate;
-    const uploadIdOf = (id: number): string => `${this.#ledger.id}-${id}`;
-    const pool = new BufferPool(upload.uploadMemoryBytes);
-    const existing = new ExistingObject(store, this.#table, upload.onExisting, log);
-    const single = new SinglePut(store, this.#table, existing, pool, uploadIdOf);
-    const prefixes = new Map(sources.map(({ id, template }) => [id, template.prefix]));
-    const configs = new Map(sources.map(({ id, config }) => [id, config]));
-    const onAccepted = ({ row }: UploadAttempt): void => gate.succeeded(prefixes.get(row.outboxId)!);
-    const multipart = new MultipartUpload(
-      store,
-      this.#table,
-      new PartTable(this.#ledger),
-      existing,
-      pool,
-      log,
-      onAccepted,
-      {
-        ...upload,
-        uploadIdOf,
-      },
-    );
-    return new UploadWorker({
-      table: this.#table,
-      send: (attempt, signal) => {
-        const { duplicates } = configs.get(attempt.row.outboxId)!;
-        const { singlePutMaxBytes } = upload;
-        return sendFile(attempt, this.#table, single, multipart, { singlePutMaxBytes, duplicates }, signal);
-      },
-      gate,
-      link,
-      clock,
-      dice,
-      log,
-      sources: sources.map(
-        ({ config, id, template, outbox }): UploadSource => ({
-          outboxId: id,
-          fileOf: (row) => outbox.fileOf(row),
-          prefix: template.prefix,
-          priority: config.priority,
-          newestFirst: config.order === 'newest',
-          onEnded: (row, end) => {
-            if (end === 'done') outbox.delivered(row);
-            else if (end === 'superseded') outbox.superseded(row);
-            if (end === 'superseded' || this.#ended.listenerCount('upload') === 0) return;
-            const event: DeliveryEvent = {
-              event: end === 'done' ? 'delivered' : 'failed',
-              upload: this.#reader.summarize(row.id),
-            };
-            this.#ended.emit('upload', event);
-          },
-        }),
-      ),
-      parallelFiles: upload.parallelFiles,
-      retryMaxMs: upload.retryMaxSeconds * 1000,
-      accountProbeMaxMs,
-    });
-  }
-
   #openOutbox(config: OutboxConfig, id: number, template: KeyTemplate): Outbox {
     return buildOutbox(config, id, template, this.#table, {
-      stateDir: this.config.state.dir,
-      onQueued: () => this.#worker?.wake(),
+      stateDir: this.#config.state.dir,
+      onQueued: () => this.#up?.worker.wake(),
       clock: this.edge.clock,
       log: this.edge.log,
     });
   }
 
-  /** A refusal is an answer too: the endpoint is there. */
-  async #probeCredentials(): Promise<void> {
-    await this.#credentials?.cache.get().catch((error: unknown) => {
-      if (hasCode(error, 'CREDENTIALS_UNREACHABLE')) throw error;
+  #watch(part: { readonly finished: Promise<unknown> } | undefined): void {
+    part?.finished.catch((error: unknown) => this.#onBroken(error));
+  }
+
+  /** Inside the transaction that ends the row; the publisher sees it after the commit. */
+  #announce(row: Upload, outcome: 'delivered' | 'skipped'): void {
+    const { id, path, objectKey: key, sizeBytes, outboxId } = row;
+    const outbox = this.#sources.find((source) => source.id === outboxId)!.path;
+    const { thing, s3, greengrass } = this.#config;
+    const payload = deliveredMessage({
+      id: `${this.#ledger.id}-${id}`,
+      thing: thing.name,
+      outbox,
+      path,
+      bucket: s3.bucket,
+      key,
+      sizeBytes,
+      outcome,
     });
+    this.#publications.add({ channel: 'local', topic: greengrass.deliveredTopic, payload });
+    setImmediate(() => this.#publisher?.wake());
   }
 }

@@ -6,6 +6,7 @@ export interface LogFields {
   readonly path?: string;
   readonly key?: string;
   readonly prefix?: string;
+  readonly topic?: string;
   readonly part?: number;
   readonly sizeBytes?: number;
   readonly ms?: number;

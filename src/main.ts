@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from './clock';
-import { Component } from './component';
+import { Component, type Edge } from './component';
+import { GreengrassComponent } from './component/greengrass-component';
 import { loadConfig } from './config/load-config';
 import { UsageError } from './domain/errors';
 import { createLog, type LogLevel } from './log';
@@ -57,24 +58,25 @@ async function run(): Promise<void> {
   const { env } = process;
   // Said once a start by the SDK, on every Node 20 device; which Node we need is in package.json.
   env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
-  const uri = env.AWS_CONTAINER_CREDENTIALS_FULL_URI;
-  const config = loadConfig(args.config, {
-    thingName: env.AWS_IOT_THING_NAME,
-    region: env.AWS_REGION,
-    stateDir: args['state-dir'],
-  });
   const output = new OutputBuffer();
   const log = createLog((line) => output.write(line), level, systemClock.nowMs);
-  const binary = join(__dirname, `better_sqlite3-${process.versions.modules}.node`);
-  const component = new Component(config, {
+  const beside = (name: string): string | undefined =>
+    existsSync(join(__dirname, name)) ? join(__dirname, name) : undefined;
+  const crt = beside('aws-crt-nodejs.node');
+  if (crt !== undefined) env.AWS_CRT_NODEJS_BINARY_ABSOLUTE_PATH ??= crt;
+  const uri = env.AWS_CONTAINER_CREDENTIALS_FULL_URI;
+  const edge: Edge = {
     tokenExchange: uri === undefined ? undefined : { uri, authorization: env.AWS_CONTAINER_AUTHORIZATION_TOKEN ?? '' },
-    nativeBinding: existsSync(binary) ? binary : undefined,
+    nativeBinding: beside(`better_sqlite3-${process.versions.modules}.node`),
     clock: systemClock,
     dice: Math.random,
     log,
-  });
+  };
+  const surroundings = { thingName: env.AWS_IOT_THING_NAME, region: env.AWS_REGION };
+  const [socketPath, authToken] = [env.AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT, env.SVCUID];
 
   let ending = false;
+  let stop = (): Promise<void> => Promise.resolve();
   const end = (code: number): void => {
     if (ending) return;
     ending = true;
@@ -83,7 +85,7 @@ async function run(): Promise<void> {
       process.exit(code);
     };
     setTimeout(exit, STOP_WITHIN_MS).unref();
-    void component.stop().finally(exit);
+    void stop().finally(exit);
   };
   process.once('SIGTERM', () => end(EXIT.ok));
   process.once('SIGINT', () => end(EXIT.ok));
@@ -95,7 +97,26 @@ async function run(): Promise<void> {
     end(EXIT.broken);
   };
   process.on('uncaughtException', onBroken);
-  await component.start(onBroken);
+  const onOrphaned = (): void => {
+    log.error({}, 'the nucleus no longer knows this process, ending; it starts another');
+    end(EXIT.broken);
+  };
+  const daemon =
+    args.config.length === 0 && socketPath !== undefined && authToken !== undefined
+      ? new GreengrassComponent(
+          {
+            ...surroundings,
+            socketPath,
+            authToken,
+            workFolder: process.cwd(),
+            command: [process.execPath, join(__dirname, 'courier.js')],
+          },
+          edge,
+          { onBroken, onOrphaned },
+        )
+      : new Component(loadConfig(args.config, { ...surroundings, stateDir: args['state-dir'] }), edge);
+  stop = () => daemon.stop();
+  await daemon.start(onBroken);
 }
 
 run().catch((error: unknown) => {

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -16,15 +17,22 @@ const dist = join(root, 'dist');
 const native = join(root, 'node_modules/better-sqlite3/build/Release/better_sqlite3.node');
 
 /**
- * The SDK stands in a file of its own: it is two thirds of all code, and a device of small files never needs it. Only
- * reading it in with the rest costs 0.1 s of CPU at each start.
+ * What only some devices need stands in files of its own, read in when it is needed. AWS's S3 client is two thirds of
+ * all code, and a device of small files never needs it: reading it in with the rest costs 0.1 s of CPU at each start.
+ * The client of the nucleus loads a native part.
  */
-const sdkApart: Plugin = {
-  name: 'sdk-apart',
+const APART = {
+  'client-s3': { module: /^@aws-sdk\/client-s3$/, entry: '@aws-sdk/client-s3' },
+  'greengrass-sdk': { module: /^\.\/sdk$/, entry: join(root, 'src/aws/greengrass/sdk.ts') },
+};
+
+const apart: Plugin = {
+  name: 'apart',
   setup({ onResolve }) {
-    onResolve({ filter: /^@aws-sdk\/client-s3$/ }, ({ kind }) =>
-      kind === 'entry-point' ? undefined : { path: './client-s3.js', external: true },
-    );
+    for (const [name, { module }] of Object.entries(APART))
+      onResolve({ filter: module }, ({ kind }) =>
+        kind === 'entry-point' ? undefined : { path: `./${name}.js`, external: true },
+      );
   },
 };
 
@@ -39,9 +47,9 @@ async function bundle(): Promise<void> {
     entryPoints: {
       main: join(root, 'src/main.ts'),
       courier: join(root, 'src/cli/main.ts'),
-      'client-s3': '@aws-sdk/client-s3',
+      ...Object.fromEntries(Object.entries(APART).map(([name, { entry }]) => [name, entry])),
     },
-    plugins: [sdkApart],
+    plugins: [apart],
     supported: { 'dynamic-import': false }, // becomes a require: an import() would not see the names of a CommonJS file
     outdir: aside,
     bundle: true,
@@ -58,6 +66,8 @@ async function bundle(): Promise<void> {
   });
   chmodSync(join(aside, 'courier.js'), 0o755);
   copyFileSync(native, join(aside, `better_sqlite3-${process.versions.modules}.node`));
+  const crt = join(root, `node_modules/aws-crt/dist/bin/linux-${process.arch}-glibc/aws-crt-nodejs.node`);
+  if (existsSync(crt)) copyFileSync(crt, join(aside, basename(crt))); // there is none for 32-bit ARM
   for (const name of readdirSync(aside)) renameSync(join(aside, name), join(dist, name));
   rmSync(aside, { recursive: true });
   for (const [file, { bytes }] of Object.entries(result.metafile.outputs)) {

@@ -28,7 +28,7 @@ const HELP = `courier ${VERSION}: carries files between this device and S3
   courier events        what is delivered or fails, one JSON object a line, as it happens
 
   --json                the same for programs (status, ls, show, wait)
-  --state-dir DIR       the daemon's state folder (default ${DEFAULT_STATE_DIR})
+  --state-dir DIR       the daemon's state folder (default $COURIER_STATE_DIR, then ${DEFAULT_STATE_DIR})
 `;
 
 class CommandError extends Error {}
@@ -78,7 +78,7 @@ function parse(args: string[]) {
       allowPositionals: true,
       options: {
         json: { type: 'boolean', default: false },
-        'state-dir': { type: 'string', default: DEFAULT_STATE_DIR },
+        'state-dir': { type: 'string', default: process.env.COURIER_STATE_DIR ?? DEFAULT_STATE_DIR },
         state: { type: 'string' },
         limit: { type: 'string' },
         before: { type: 'string' },

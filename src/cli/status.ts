@@ -39,8 +39,11 @@ export function presentStatus(status: StatusDocument): string {
     lines.push(
       `RETRYING  ${files} ${files === 1 ? 'file' : 'files'}; ${worst.path} failed ${worst.failures} times: ${worst.message}`,
     );
-  for (const problem of [...status.outboxes.flatMap(({ problems }) => problems), ...status.warnings])
-    lines.push(`LOOK      ${problem}`);
+  const { messages } = status;
+  if (messages !== undefined && messages.stored + messages.dropped > 0)
+    lines.push(`messages  ${messages.stored} waiting${messages.dropped > 0 ? `, ${messages.dropped} dropped` : ''}`);
+  const problems = [...status.outboxes.flatMap((outbox) => outbox.problems), ...(messages?.problems ?? [])];
+  for (const problem of [...problems, ...status.warnings]) lines.push(`LOOK      ${problem}`);
   if (uploads.failed > 0) lines.push('LOOK      courier ls --state failed tells which files failed and why');
   return lines.join('\n');
 }

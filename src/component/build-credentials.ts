@@ -3,13 +3,15 @@ import { RoleAlias } from '../aws/credentials/role-alias';
 import { TokenExchange } from '../aws/credentials/token-exchange';
 import type { Clock } from '../clock';
 import type { Config } from '../config/schema';
-import { UsageError } from '../domain/errors';
+import { hasCode, UsageError } from '../domain/errors';
 import type { ServerClock } from '../link/server-clock';
 
 export interface Credentials {
   readonly cache: CachedCredentials;
   readonly source: 'role-alias' | 'token-exchange';
   readonly warnings: readonly string[];
+  /** Resolves when the source answers; a refusal is an answer too. @throws TransferError CREDENTIALS_UNREACHABLE */
+  probe(): Promise<void>;
 }
 
 export interface CredentialsEdge {
@@ -32,7 +34,7 @@ export function buildCredentials(config: Config, edge: CredentialsEdge): Credent
       );
     }
     const exchange = new TokenExchange({ ...tokenExchange, timeoutMs, nowMs });
-    return { cache: new CachedCredentials(() => exchange.fetch(), clock), source: 'token-exchange', warnings: [] };
+    return credentialsFrom('token-exchange', new CachedCredentials(() => exchange.fetch(), clock), []);
   }
   const { endpoint, alias, caFile, thingNameHeader } = roleAlias;
   const { certificateFile, privateKeyFile, name } = thing;
@@ -53,9 +55,18 @@ export function buildCredentials(config: Config, edge: CredentialsEdge): Credent
     onServerDate: (date) => serverClock.learn(date),
     nowMs: () => clock.nowMs(),
   });
-  return {
-    cache: new CachedCredentials(() => role.fetch(), clock),
-    source: 'role-alias',
-    warnings: role.findWarnings(),
+  return credentialsFrom('role-alias', new CachedCredentials(() => role.fetch(), clock), role.findWarnings());
+}
+
+function credentialsFrom(
+  source: Credentials['source'],
+  cache: CachedCredentials,
+  warnings: readonly string[],
+): Credentials {
+  const probe = async (): Promise<void> => {
+    await cache.get().catch((error: unknown) => {
+      if (hasCode(error, 'CREDENTIALS_UNREACHABLE')) throw error;
+    });
   };
+  return { source, cache, warnings, probe };
 }

@@ -77,6 +77,31 @@ function readText(file: string): string {
   }
 }
 
+/**
+ * The component's configuration as the nucleus gives it: relative paths start in the component's work folder, where
+ * also its state lies. A value that was taken away is null there, and after a local deployment on nucleus lite "null".
+ * Where nothing is said of outboxes there is one, `outbox` in the work folder, as soon as there is a bucket.
+ */
+export function componentSettings(value: unknown, workFolder: string): unknown {
+  if (!isObject(value)) return value;
+  const { accessControl, ...given } = withoutNulls(value) as Settings; // which is the nucleus's
+  const bucket = isObject(given.s3) && given.s3.bucket !== undefined;
+  return absolute(
+    merge({ state: { dir: 'state' }, ...(bucket ? { outboxes: [{ path: 'outbox' }] } : {}) }, given),
+    workFolder,
+  );
+}
+
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isObject(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, one]) => one !== null && one !== 'null')
+      .map(([name, one]) => [name, withoutNulls(one)]),
+  );
+}
+
 const isObject = (value: unknown): value is Settings =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

@@ -190,10 +190,27 @@ const inbox = section({
   only: text().optional().describe('Kept from `FLIE_NAME`; takes effect when files come down.'),
 });
 
+const greengrass = section({
+  validateUpdates: flag()
+    .default(true)
+    .describe(
+      'Refuse a deployment whose configuration is not usable. `false`: it goes through, and the one before stays in use.',
+    ),
+  maxDeferSeconds: number()
+    .pipe(z.number().min(0).max(3600))
+    .default(60)
+    .describe('How long an update of the component may wait for files that are in their last part.'),
+  deliveredTopic: text()
+    .default('courier/outbox/delivered')
+    .describe('Local topic on which other components learn of each delivered file.'),
+});
+
 const state = section({
   dir: text()
     .default('/var/lib/thing-courier')
-    .describe('Ledger, spool and control socket. On a local disk, never inside an outbox.'),
+    .describe(
+      'Ledger, spool and control socket. On a local disk, never inside an outbox. As a component: `state` in its work folder.',
+    ),
   historyFiles: whole(0, 10_000_000)
     .default(10_000)
     .describe('So many of the latest uploads can be looked up; older ones are only counted.'),
@@ -208,6 +225,7 @@ export const configSchema = section({
   inbox: inbox.prefault({}).describe('Files coming down: not yet.'),
   jobs: section({}).prefault({}).describe('IoT Jobs: not yet, no settings.'),
   mqtt: section({}).prefault({}).describe('MQTT: not yet, no settings.'),
+  greengrass: greengrass.prefault({}).describe('As a Greengrass component.'),
   state: state.prefault({}).describe('What the daemon keeps.'),
 });
 

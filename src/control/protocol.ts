@@ -85,6 +85,10 @@ export interface StatusDocument {
   }[];
   /** Files waiting for another attempt after failures of their own, and the one that has failed most. */
   readonly retrying: { readonly files: number; readonly worst: UploadSummary | undefined };
+  /** Messages for other components and the cloud that wait for their bus; absent where there is none. */
+  readonly messages?:
+    | { readonly stored: number; readonly dropped: number; readonly problems: readonly string[] }
+    | undefined;
   /** Sentences for a person, each ending with the next step. */
   readonly warnings: readonly string[];
 }

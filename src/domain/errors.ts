@@ -33,6 +33,8 @@ const RECOVERY = {
   KEY_TOO_LONG: 'give-up',
   OBJECT_TOO_LARGE: 'give-up',
   TAG_INVALID: 'give-up',
+  BUS_UNAVAILABLE: 'await-link',
+  MESSAGE_DENIED: 'await-account',
   STOPPING: 'release',
   NOT_STARTED: 'release',
   UNEXPECTED: 'retry', // an error nobody foresaw must not cost a file

@@ -1,5 +1,5 @@
 import type { Clock } from '../clock';
-import { probePauseMs, type RetryPolicy } from './backoff';
+import { probePauseMs, type RetryPolicy } from '../domain/backoff';
 
 /** Why it opened, for a person. */
 export interface Refusal {

@@ -1,7 +1,7 @@
 import type { Clock } from '../clock';
+import { probePauseMs, type RetryPolicy } from '../domain/backoff';
 import { TransferError } from '../domain/errors';
 import type { Log } from '../log';
-import { probePauseMs, type RetryPolicy } from './backoff';
 
 /** Who has to answer for the link to be up. */
 export type LinkTarget = 's3' | 'credentials';

@@ -1,6 +1,6 @@
 import type { Clock } from '../clock';
+import type { RetryPolicy } from '../domain/backoff';
 import type { TransferError } from '../domain/errors';
-import type { RetryPolicy } from '../link/backoff';
 import { Breaker, type Refusal } from '../link/breaker';
 import type { Log } from '../log';
 

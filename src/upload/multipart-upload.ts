@@ -15,8 +15,8 @@ import type { Delivery, UploadAttempt } from './upload-attempt';
 import type { UploadTable } from './upload-table';
 
 export interface MultipartOptions {
-  readonly partSizeBytes: number;
-  readonly parallelParts: number;
+  /** Read for each file: the limits may change in between. */
+  readonly limits: { readonly partSizeBytes: number; readonly parallelParts: number };
   /** Our id of the upload, for the object's metadata. */
   readonly uploadIdOf: (id: number) => string;
 }
@@ -55,7 +55,7 @@ export class MultipartUpload {
   async #sendOnce(attempt: UploadAttempt, source: SourceFile, signal: AbortSignal): Promise<Delivery | undefined> {
     const upload = await this.#begin(attempt, signal);
     const sent = await this.#heldParts(attempt, upload, source, signal);
-    const plan = planParts(source.sizeBytes, this.options.partSizeBytes, sent);
+    const plan = planParts(source.sizeBytes, this.options.limits.partSizeBytes, sent);
     for (const { number, sizeBytes } of sent) attempt.arrived(number, sizeBytes);
     sent.push(...(await this.#sendParts(attempt, upload, plan, source, signal)));
     await source.assertUnchanged();
@@ -121,7 +121,7 @@ export class MultipartUpload {
         sent.push(await this.#sendPart(attempt, upload, part, source, either));
       }
     };
-    const lanes = Array.from({ length: Math.min(this.options.parallelParts, plan.length) }, () =>
+    const lanes = Array.from({ length: Math.min(this.options.limits.parallelParts, plan.length) }, () =>
       lane().catch((error: unknown) => {
         if (!failure.signal.aborted) failure.abort(error);
       }),

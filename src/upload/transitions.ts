@@ -1,5 +1,5 @@
+import { backoffMs, type RetryPolicy } from '../domain/backoff';
 import type { TransferError } from '../domain/errors';
-import { backoffMs, type RetryPolicy } from '../link/backoff';
 
 /** The whole life of one upload. The same words are the CHECK constraint of its table. */
 export const TRANSITIONS = {

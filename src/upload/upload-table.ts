@@ -33,6 +33,8 @@ export class UploadTable {
     private readonly nowMs: () => number,
     /** A multipart upload was left that S3 may still hold: somebody has to abort it. */
     private readonly onOrphan: () => void,
+    /** In the transaction that ends a row as done: what is to be told of it is stored with it. */
+    private readonly onDone?: (row: Upload, outcome: 'delivered' | 'skipped') => void,
   ) {
     this.#sql = new Statements(ledger.db);
     this.#tally = new UploadTally(ledger);
@@ -148,18 +150,18 @@ export class UploadTable {
     await this.#guarded('SET content = :content, place = :place', { id, attempt, content, place });
   }
 
-  async complete(
-    { id, attempt, sizeBytes, multipartId }: Upload,
-    outcome: 'delivered' | 'skipped',
-    crc32: number | undefined,
-  ): Promise<void> {
+  async complete(row: Upload, outcome: 'delivered' | 'skipped', crc32: number | undefined): Promise<void> {
+    const { id, attempt, sizeBytes, multipartId } = row;
     await this.#guarded(
       `SET state = 'done', outcome = :outcome, crc32 = :crc32, multipart_id = NULL, error_code = NULL, error_message = NULL,
        concluded_at_ms = :nowMs`,
       { id, attempt, outcome, crc32: crc32 ?? null, nowMs: this.nowMs() },
-      multipartId === undefined
-        ? undefined
-        : () => (outcome === 'delivered' ? this.#forgetParts(id) : this.#leaveMultipart(id)),
+      () => {
+        this.onDone?.(row, outcome);
+        if (multipartId === undefined) return;
+        if (outcome === 'delivered') this.#forgetParts(id);
+        else this.#leaveMultipart(id);
+      },
     );
     this.#tally.move('uploading', TRANSITIONS.uploading.complete, sizeBytes);
   }

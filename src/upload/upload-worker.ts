@@ -24,6 +24,7 @@ export interface UploadSource {
   readonly onEnded: (row: Upload, end: 'done' | 'superseded' | 'failed') => void;
 }
 
+/** Limits and priorities are read at each use: they may change while it runs. */
 export interface WorkerOptions {
   readonly table: UploadTable;
   readonly send: SendFile;
@@ -65,8 +66,7 @@ export class UploadWorker {
     // A request, a part and a buffer each listen while they last: their number says nothing.
     setMaxListeners(0, this.#cutOff.signal);
     this.#loop = new RunLoop(() => this.#step(), options.clock);
-    const byPriority = [...options.sources].sort((a, b) => b.priority - a.priority);
-    this.#sourceOf = new Map(byPriority.map((source) => [source.outboxId, source]));
+    this.#sourceOf = new Map(options.sources.map((source) => [source.outboxId, source]));
   }
 
   /** Under way, for a person to see. */
@@ -164,7 +164,7 @@ export class UploadWorker {
     const aheadBytes = this.#ahead.reduce((sum, row) => sum + row.sizeBytes, 0);
     if (this.#ahead.length >= this.options.parallelFiles && aheadBytes > AHEAD.bytes / 2) return false;
     let taken = 0;
-    for (const source of this.#sourceOf.values()) {
+    for (const source of [...this.#sourceOf.values()].sort((a, b) => b.priority - a.priority)) {
       const limit = Math.min(AHEAD.files - this.#ahead.length, this.#roomFor(source));
       if (limit < 1) continue;
       const rows = await this.options.table.take({

@@ -1,5 +1,5 @@
+import { backoffMs, probePauseMs } from '../../src/domain/backoff';
 import { type ErrorCode, TransferError } from '../../src/domain/errors';
-import { backoffMs, probePauseMs } from '../../src/link/backoff';
 import { decideInPlace } from '../../src/outbox/decide-in-place';
 import { judgeExisting } from '../../src/upload/judge-existing';
 import { reconcileParts } from '../../src/upload/reconcile-parts';

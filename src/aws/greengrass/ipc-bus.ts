@@ -1,0 +1,84 @@
+import { hasCode, TransferError } from '../../domain/errors';
+import type { Bus, OnMessage, Subscription } from '../../messages/bus';
+import { explainDenied } from './explain-denied';
+import type { IpcConnection } from './ipc-connection';
+import { IpcError } from './ipc-error';
+
+interface LocalMessage {
+  readonly binaryMessage?: { readonly message?: ArrayBuffer | string; readonly context?: { readonly topic?: string } };
+  readonly jsonMessage?: { readonly message?: unknown; readonly context?: { readonly topic?: string } };
+}
+
+interface CloudMessage {
+  readonly message?: { readonly topicName: string; readonly payload?: ArrayBuffer | string };
+}
+
+/** AtLeastOnce */
+const QOS = '1';
+
+/** The components of this device. */
+export class IpcLocalBus implements Bus {
+  constructor(private readonly ipc: IpcConnection) {}
+
+  async publish(topic: string, payload: Buffer): Promise<void> {
+    const publishMessage = { binaryMessage: { message: payload } };
+    await translated('PublishToTopic', topic, this.ipc.request('PublishToTopic', { topic, publishMessage }));
+  }
+
+  subscribe(topic: string, onMessage: OnMessage, onEnded: () => void): Promise<Subscription> {
+    const onEvent = ({ binaryMessage, jsonMessage }: LocalMessage): void => {
+      if (binaryMessage !== undefined) onMessage(binaryMessage.context?.topic ?? topic, bytesOf(binaryMessage.message));
+      else if (jsonMessage !== undefined)
+        onMessage(jsonMessage.context?.topic ?? topic, Buffer.from(JSON.stringify(jsonMessage.message)));
+    };
+    return translated(
+      'SubscribeToTopic',
+      topic,
+      this.ipc.subscribe<LocalMessage>('SubscribeToTopic', { topic }, onEvent, onEnded),
+    );
+  }
+
+  onConnected(listener: () => void): void {
+    this.ipc.onConnected(listener);
+  }
+}
+
+/** AWS IoT Core, by the nucleus's own connection. */
+export class IpcCloudBus implements Bus {
+  constructor(private readonly ipc: IpcConnection) {}
+
+  async publish(topic: string, payload: Buffer): Promise<void> {
+    const request = { topicName: topic, qos: QOS, payload };
+    await translated('PublishToIoTCore', topic, this.ipc.request('PublishToIoTCore', request));
+  }
+
+  subscribe(topic: string, onMessage: OnMessage, onEnded: () => void): Promise<Subscription> {
+    const onEvent = ({ message }: CloudMessage): void => {
+      if (message !== undefined) onMessage(message.topicName, bytesOf(message.payload));
+    };
+    const request = { topicName: topic, qos: QOS };
+    return translated(
+      'SubscribeToIoTCore',
+      topic,
+      this.ipc.subscribe<CloudMessage>('SubscribeToIoTCore', request, onEvent, onEnded),
+    );
+  }
+
+  onConnected(listener: () => void): void {
+    this.ipc.onConnected(listener);
+  }
+}
+
+const bytesOf = (payload: ArrayBuffer | string | undefined): Buffer =>
+  typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload ?? new ArrayBuffer(0));
+
+async function translated<T>(operation: string, topic: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    if (cause instanceof IpcError && cause.shape === 'UnauthorizedError')
+      throw new TransferError('MESSAGE_DENIED', explainDenied(operation, topic), { cause });
+    if (hasCode(cause, 'MESSAGE_DENIED')) throw cause;
+    throw new TransferError('BUS_UNAVAILABLE', cause instanceof Error ? cause.message : String(cause), { cause });
+  }
+}

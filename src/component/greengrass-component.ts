@@ -1,0 +1,263 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
+import { IpcCloudBus, IpcLocalBus } from '../aws/greengrass/ipc-bus';
+import { IpcConnection } from '../aws/greengrass/ipc-connection';
+import { IpcError } from '../aws/greengrass/ipc-error';
+import { Nucleus } from '../aws/greengrass/nucleus';
+import { Component, type Edge } from '../component';
+import { componentSettings, parseConfig } from '../config/load-config';
+import type { Config } from '../config/schema';
+import { readIfThere, writeFileDurably } from '../custody/write-file';
+import { UsageError } from '../domain/errors';
+import { shellQuoted } from '../domain/shell-quoted';
+import { RunLoop } from '../run-loop';
+import { decideDeferral } from './decide-deferral';
+import { decideReconfiguration } from './decide-reconfiguration';
+
+/** What the nucleus gives its component. */
+export interface NucleusSurroundings {
+  /** AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT */
+  readonly socketPath: string;
+  /** SVCUID */
+  readonly authToken: string;
+  readonly thingName: string | undefined;
+  readonly region: string | undefined;
+  /** The component's work folder. */
+  readonly workFolder: string;
+  /** How `courier` of this version is called. */
+  readonly command: readonly string[];
+}
+
+/** How the process should end. */
+export interface Ending {
+  /** A part broke. */
+  readonly onBroken: (error: unknown) => void;
+  /** The nucleus no longer knows this process; it starts another. */
+  readonly onOrphaned: () => void;
+}
+
+/** Nucleus lite tells of each changed value by itself. */
+const GATHER_MS = 300;
+const ASK_AGAIN_MS = 1_000;
+const IDLE_MS = 3_600_000;
+
+/**
+ * The component under a Greengrass nucleus: waits for its configuration, runs on it, and follows its changes. One that
+ * cannot be used leaves the one before in use, also over a restart.
+ */
+export class GreengrassComponent {
+  readonly #ipc: IpcConnection;
+  readonly #nucleus: Nucleus;
+  readonly #edge: Edge;
+  readonly #changes: RunLoop;
+  readonly #stopping = new AbortController();
+  /** The settings it ran on last: a restart must not find only those that cannot be used. */
+  readonly #lastGoodFile: string;
+  #running: { readonly component: Component; readonly config: Config } | undefined;
+  /** As the nucleus gave them last. */
+  #seen: unknown;
+  #problem: string | undefined;
+  #update: { readonly id: string; readonly sinceMs: number } | undefined;
+  #hasChanged = false;
+
+  constructor(
+    private readonly surroundings: NucleusSurroundings,
+    edge: Edge,
+    private readonly ending: Ending,
+  ) {
+    const { clock, log } = edge;
+    this.#lastGoodFile = join(surroundings.workFolder, 'configuration.json');
+    this.#ipc = new IpcConnection({ ...surroundings, ...edge, onOrphaned: ending.onOrphaned });
+    this.#nucleus = new Nucleus(this.#ipc, clock, log);
+    this.#changes = new RunLoop(() => this.#follow(), clock);
+    this.#edge = {
+      ...edge,
+      buses: { local: new IpcLocalBus(this.#ipc), cloud: new IpcCloudBus(this.#ipc) },
+      warnings: () => [
+        ...(this.#problem === undefined ? [] : [`the deployed configuration is not in use: ${this.#problem}`]),
+        ...(this.#ipc.isConnected ? [] : ['no connection to the nucleus, files go on; look into its log']),
+      ],
+    };
+  }
+
+  /** Waits for the nucleus as long as it takes. @throws UsageError when no configuration there ever was can be used */
+  async start(): Promise<void> {
+    this.#ipc.start().finished.catch(this.ending.onBroken);
+    const settings = await this.#getSettings();
+    if (settings === undefined) return; // stopped meanwhile
+    await this.#begin(settings);
+    this.#nucleus.attend({
+      onConfigurationChanged: () => {
+        this.#hasChanged = true;
+        this.#changes.wake();
+      },
+      validates: () => this.#validates,
+      findProblem: (candidate) => (this.#validates ? findProblem(() => this.#parse(candidate)) : undefined),
+      deferMs: (id) => this.#deferMs(id),
+      onUpdated: () => {
+        this.#update = undefined;
+      },
+    });
+    this.#changes.start();
+    this.#changes.finished.catch(this.ending.onBroken);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    this.#changes.stop();
+    await this.#changes.finished.catch(() => undefined);
+    await this.#running?.component.stop();
+    await this.#ipc.stop();
+  }
+
+  get #validates(): boolean {
+    return this.#running?.config.greengrass.validateUpdates ?? true;
+  }
+
+  /** @returns undefined when we are stopping */
+  async #getSettings(): Promise<unknown> {
+    const { clock, log } = this.#edge;
+    let told = false;
+    while (!this.#stopping.signal.aborted) {
+      try {
+        return await this.#nucleus.getConfiguration();
+      } catch (error) {
+        if (error instanceof IpcError && !told) {
+          log.warn({ reason: error.message }, 'the nucleus has no configuration for us, asking on');
+          told = true;
+        }
+        await clock.sleep(ASK_AGAIN_MS, this.#stopping.signal);
+      }
+    }
+    return undefined;
+  }
+
+  /** On what the nucleus has; else on what it had when we ran last. */
+  async #begin(settings: unknown): Promise<void> {
+    this.#seen = settings;
+    const problem = await this.#use(settings);
+    if (problem === undefined) return;
+    const before = readIfThere(this.#lastGoodFile);
+    if (before === undefined) throw new UsageError(problem);
+    const problemBefore = await this.#use(parseJson(before));
+    if (problemBefore !== undefined) throw new UsageError(problem);
+    this.#refuse(problem);
+  }
+
+  /** @returns for how many milliseconds there is nothing to do */
+  async #follow(): Promise<number> {
+    if (!this.#hasChanged) return IDLE_MS;
+    await this.#edge.clock.sleep(GATHER_MS, this.#stopping.signal);
+    this.#hasChanged = false;
+    const settings = await this.#getSettings();
+    if (this.#stopping.signal.aborted || isDeepStrictEqual(settings, this.#seen)) return 0;
+    this.#seen = settings;
+    const problem = await this.#use(settings);
+    if (problem !== undefined) this.#refuse(problem);
+    return 0;
+  }
+
+  #refuse(problem: string): void {
+    this.#problem = problem;
+    this.#edge.log.error({ reason: problem }, 'the deployed configuration cannot be used, the one before stays in use');
+  }
+
+  /** @returns why they cannot be used; then what ran before runs on */
+  async #use(settings: unknown): Promise<string | undefined> {
+    const { log } = this.#edge;
+    const running = this.#running;
+    try {
+      const config = this.#parse(settings);
+      const change = running === undefined ? 'restart' : decideReconfiguration(running.config, config);
+      if (change === 'adjust') await running!.component.adjust(config);
+      if (change === 'restart') await this.#restart(config);
+      else this.#running = { component: running!.component, config };
+      if (running !== undefined && change !== 'none')
+        log.info({ reason: change === 'adjust' ? 'at once' : 'restarted inside' }, 'the new configuration is in use');
+    } catch (error) {
+      if (error instanceof UsageError) return error.message;
+      throw error;
+    }
+    this.#problem = undefined;
+    writeFileDurably(this.#lastGoodFile, JSON.stringify(settings), 0o600);
+    return undefined;
+  }
+
+  /** @throws UsageError, and then what ran before runs again */
+  async #restart(config: Config): Promise<void> {
+    const running = this.#running;
+    if (running !== undefined) refuseToLeaveFiles(running.component, running.config, config);
+    await running?.component.stop();
+    this.#running = undefined;
+    try {
+      this.#running = { config, component: await this.#open(config) };
+    } catch (error) {
+      if (running !== undefined) this.#running = { ...running, component: await this.#open(running.config) };
+      throw error;
+    }
+  }
+
+  async #open(config: Config): Promise<Component> {
+    const { workFolder, command } = this.surroundings;
+    for (const { path } of config.outboxes) if (path.startsWith(`${workFolder}/`)) mkdirSync(path, { recursive: true }); // ours to make, unlike any other
+    const component = new Component(config, this.#edge);
+    try {
+      await component.start(this.ending.onBroken);
+    } catch (error) {
+      await component.stop();
+      throw error;
+    }
+    const wrapper = `#!/bin/sh
+# courier of the running version, written at its start: courier status
+COURIER_STATE_DIR=${shellQuoted(config.state.dir)} exec ${command.map(shellQuoted).join(' ')} "$@"
+`;
+    writeFileDurably(join(workFolder, 'courier'), wrapper, 0o755);
+    return component;
+  }
+
+  /** @throws UsageError */
+  #parse(settings: unknown): Config {
+    const { workFolder, thingName, region } = this.surroundings;
+    return parseConfig(componentSettings(settings, workFolder), { thingName, region });
+  }
+
+  #deferMs(id: string): number {
+    if (this.#running === undefined) return 0;
+    const nowMs = this.#edge.clock.monotonicMs();
+    if (this.#update?.id !== id) this.#update = { id, sinceMs: nowMs };
+    const { component, config } = this.#running;
+    return decideDeferral({
+      active: component.status().active,
+      partSizeBytes: config.upload.partSizeBytes,
+      waitedMs: nowMs - this.#update.sinceMs,
+      maxDeferMs: config.greengrass.maxDeferSeconds * 1000,
+    });
+  }
+}
+
+/** Files that wait in the old state folder would not be seen from the new one. */
+function refuseToLeaveFiles(component: Component, from: Config, to: Config): void {
+  const { queued, uploading } = component.status().uploads;
+  if (from.state.dir === to.state.dir || queued + uploading === 0) return;
+  throw new UsageError(
+    `state.dir: ${queued + uploading} files wait in ${from.state.dir}, from ${to.state.dir} they would not be seen; change it when they are sent`,
+  );
+}
+
+function findProblem(parse: () => unknown): string | undefined {
+  try {
+    parse();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined; // which is no configuration either
+  }
+}

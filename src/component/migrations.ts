@@ -1,0 +1,6 @@
+import type { Migration } from '../custody/ledger';
+import { PUBLICATION_MIGRATION } from '../messages/publication-table';
+import { UPLOAD_MIGRATIONS } from '../upload/upload-schema';
+
+/** All tables of the ledger, in the order in which they came to be: the next step goes to the end, whosever it is. */
+export const MIGRATIONS: readonly Migration[] = [...UPLOAD_MIGRATIONS, PUBLICATION_MIGRATION];

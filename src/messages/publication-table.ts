@@ -1,0 +1,72 @@
+import type { Ledger, Migration } from '../custody/ledger';
+import { Statements } from '../custody/statements';
+import { type Channel, MAX_PAYLOAD_BYTES } from './bus';
+
+/** A message that waits until the bus has taken it over. */
+export interface Publication {
+  readonly id: number;
+  readonly channel: Channel;
+  readonly topic: string;
+  readonly payload: Buffer;
+}
+
+/** `publication`: messages not yet taken over by their bus, oldest first. */
+export const PUBLICATION_MIGRATION: Migration = `
+  CREATE TABLE publication (
+    id      INTEGER PRIMARY KEY AUTOINCREMENT,
+    channel TEXT NOT NULL CHECK (channel IN ('local', 'cloud')),
+    topic   TEXT NOT NULL,
+    payload BLOB NOT NULL
+  ) STRICT;
+  `;
+
+/** Messages that survive a power cut until they are published: at least once, in no certain order. */
+export class PublicationTable {
+  readonly #sql: Statements;
+
+  constructor(private readonly ledger: Ledger) {
+    this.#sql = new Statements(ledger.db);
+  }
+
+  get stored(): number {
+    return (this.#sql.prepare('SELECT COUNT(*) AS n FROM publication').get() as { n: number }).n;
+  }
+
+  /** Inside a transaction of the ledger: the message is there from the commit on that it tells of. */
+  add({ channel, topic, payload }: Omit<Publication, 'id'>): void {
+    if (payload.length > MAX_PAYLOAD_BYTES)
+      throw new Error(`a message of ${payload.length} bytes for ${topic}, at most ${MAX_PAYLOAD_BYTES} pass`);
+    this.#sql.exactlyOne('INSERT INTO publication (channel, topic, payload) VALUES (?, ?, ?)', channel, topic, payload);
+  }
+
+  /** @param except topics that take none now, as `channel/topic` */
+  oldest(limit: number, channels: readonly Channel[], except: readonly string[]): Publication[] {
+    return this.#sql
+      .prepare(
+        `SELECT id, channel, topic, payload FROM publication
+         WHERE channel IN (SELECT value FROM json_each(?))
+           AND channel || '/' || topic NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?`,
+      )
+      .all(JSON.stringify(channels), JSON.stringify(except), limit) as Publication[];
+  }
+
+  async remove(ids: readonly number[]): Promise<void> {
+    if (ids.length === 0) return;
+    await this.ledger.write(() =>
+      this.#sql
+        .prepare('DELETE FROM publication WHERE id IN (SELECT value FROM json_each(?))')
+        .run(JSON.stringify(ids)),
+    );
+  }
+
+  /** The oldest give way: nobody has fetched them for so long. @returns how many went */
+  async keepNewest(count: number): Promise<number> {
+    const oldestKept = this.#sql.prepare('SELECT id FROM publication ORDER BY id DESC LIMIT 1 OFFSET ?').get(count) as
+      | { id: number }
+      | undefined;
+    if (oldestKept === undefined) return 0;
+    return this.ledger.write(
+      () => this.#sql.prepare('DELETE FROM publication WHERE id <= ?').run(oldestKept.id).changes,
+    );
+  }
+}

@@ -1,0 +1,181 @@
+import { randomUUID } from 'node:crypto';
+import type { Clock } from '../clock';
+import { probePauseMs } from '../domain/backoff';
+import { asTransferError, hasCode } from '../domain/errors';
+import type { Log } from '../log';
+import { RunLoop } from '../run-loop';
+import type { Bus, OnMessage, Subscription } from './bus';
+import { DeniedTopics } from './denied-topics';
+
+export interface SubscriptionsOptions {
+  readonly bus: Bus;
+  /** Of this thing alone: what we publish to it must come back. */
+  readonly selfTopic: string;
+  readonly proveEveryMs: number;
+  readonly clock: Clock;
+  /** 0 ≤ dice < 1 */
+  readonly dice: () => number;
+  readonly log: Log;
+}
+
+interface Wanted {
+  readonly topic: string;
+  readonly onMessage: OnMessage;
+  held: Subscription | undefined;
+}
+
+/** How long our own message may take to come back: over a satellite and two queues. */
+const ANSWER_WITHIN_MS = 30_000;
+const PAUSE = { baseMs: 1_000, capMs: 300_000 } as const;
+const IDLE_MS = 3_600_000;
+
+/**
+ * Keeps topics subscribed. After its MQTT daemon was restarted, a nucleus goes on taking messages from us and hands us
+ * none, without a word: so a message to ourselves proves that the way back is open, and else every subscription is
+ * made anew.
+ */
+export class Subscriptions {
+  readonly #loop: RunLoop;
+  readonly #denied: DeniedTopics;
+  readonly #wanted: Wanted[] = [];
+  readonly #self: Wanted;
+  readonly #stopping = new AbortController();
+  #answered: (() => void) | undefined;
+  #nonce = '';
+  #failures = 0;
+  #proveAtMs = 0;
+  #unproven = 0;
+
+  constructor(private readonly options: SubscriptionsOptions) {
+    this.#loop = new RunLoop(() => this.#step(), options.clock);
+    this.#denied = new DeniedTopics(options.clock, options.log);
+    this.#self = {
+      topic: options.selfTopic,
+      held: undefined,
+      onMessage: (_, payload) => {
+        if (payload.toString() === this.#nonce) this.#answered?.();
+      },
+    };
+    options.bus.onConnected(() => {
+      for (const one of [...this.#wanted, this.#self]) one.held = undefined; // they went with the connection before
+      this.#failures = 0;
+      this.#proveAtMs = 0;
+      this.#denied.tryAgain();
+      this.#loop.wake();
+    });
+  }
+
+  get status(): { readonly topics: readonly string[]; readonly problems: readonly string[] } {
+    return {
+      topics: this.#wanted.filter(({ held }) => held !== undefined).map(({ topic }) => topic),
+      problems: this.#denied.problems,
+    };
+  }
+
+  get finished(): Promise<void> {
+    return this.#loop.finished;
+  }
+
+  start(): this {
+    this.#loop.start();
+    return this;
+  }
+
+  add(topic: string, onMessage: OnMessage): void {
+    this.#wanted.push({ topic, onMessage, held: undefined });
+    this.#loop.wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#loop.stop();
+    this.#stopping.abort();
+    this.#answered?.();
+    await this.#loop.finished.catch(() => undefined);
+    await this.#closeAll();
+  }
+
+  /** @returns for how many milliseconds there is nothing to do */
+  async #step(): Promise<number> {
+    const { clock, dice, proveEveryMs } = this.options;
+    if (this.#wanted.length === 0) return IDLE_MS;
+    // One at a time: where a cloud answers a denial by hanging up, that is how the denied one is found.
+    for (const one of [...this.#wanted, this.#self]) {
+      if (this.#loop.isStopping) return 0;
+      if (!(await this.#hold(one))) return probePauseMs(this.#failures++, PAUSE, dice());
+    }
+    this.#failures = 0;
+    if (this.#self.held === undefined) return proveEveryMs; // denied, and told: there is no proof to be had
+    const waitMs = this.#proveAtMs - clock.monotonicMs();
+    if (waitMs > 0) return waitMs;
+    const proof = await this.#prove();
+    if (this.#loop.isStopping) return 0;
+    if (proof === 'no way out') return probePauseMs(this.#failures++, PAUSE, dice());
+    this.#proveAtMs = clock.monotonicMs() + proveEveryMs;
+    if (proof === 'open') {
+      this.#unproven = 0;
+      return proveEveryMs;
+    }
+    await this.#renew();
+    return 0;
+  }
+
+  /** @returns false when there is no bus now */
+  async #hold(one: Wanted): Promise<boolean> {
+    if (one.held !== undefined || this.#denied.blocked().includes(one.topic)) return true;
+    try {
+      one.held = await this.options.bus.subscribe(one.topic, one.onMessage, () => {
+        one.held = undefined;
+        this.#loop.wake();
+      });
+      this.#denied.remove(one.topic);
+      return true;
+    } catch (error) {
+      if (hasCode(error, 'MESSAGE_DENIED')) {
+        this.#denied.add(one.topic, error.message);
+        return true;
+      }
+      this.options.log.debug(
+        { topic: one.topic, reason: asTransferError(error).message },
+        'not subscribed, again later',
+      );
+      return false;
+    }
+  }
+
+  async #prove(): Promise<'open' | 'silent' | 'no way out'> {
+    const { bus, clock, selfTopic } = this.options;
+    this.#nonce = randomUUID();
+    const inTime = new AbortController();
+    let isOpen = false;
+    this.#answered = () => {
+      isOpen = true;
+      inTime.abort();
+    };
+    try {
+      await bus.publish(selfTopic, Buffer.from(this.#nonce));
+    } catch (error) {
+      if (!hasCode(error, 'MESSAGE_DENIED')) return 'no way out';
+      this.#denied.add(selfTopic, error.message);
+      return 'open'; // as far as we may know
+    }
+    await clock.sleep(ANSWER_WITHIN_MS, AbortSignal.any([inTime.signal, this.#stopping.signal]));
+    this.#answered = undefined;
+    return isOpen ? 'open' : 'silent';
+  }
+
+  /** A nucleus that spools takes messages while the link is down: so twice in a row says less than once. */
+  async #renew(): Promise<void> {
+    if (this.#unproven++ === 0)
+      this.options.log.warn({ topic: this.options.selfTopic }, 'our own message did not come back, subscribing anew');
+    await this.#closeAll();
+    this.#proveAtMs = this.options.clock.monotonicMs() + (this.#unproven === 1 ? 0 : this.options.proveEveryMs);
+  }
+
+  async #closeAll(): Promise<void> {
+    for (const one of [...this.#wanted, this.#self]) {
+      const { held } = one;
+      one.held = undefined;
+      await held?.close();
+    }
+  }
+}
