@@ -92,6 +92,13 @@ describe.each(['classic', 'lite'] as const)('IPC of %s, asked by the SDK', (kind
       ['upload', 'list'],
       ['upload', 'limits', 'kb'],
     ]);
+    await site.nucleus.deploy({}, { fromDefaults: true });
+    await until('what is gone', () => heard.length === 6);
+    expect(heard.slice(3)).toEqual([
+      ['upload', 'partSizeMb'],
+      ['upload', 'list'],
+      ['upload', 'limits'],
+    ]);
     await stream.close();
     await until('the subscription ended', () => site.nucleus.configuration.subscribers === 0);
   });

@@ -123,12 +123,12 @@ function merged(base: unknown, changes: unknown): unknown {
   return result;
 }
 
-/** The paths of the leaves that are new, gone or different. */
+/** The paths of the leaves that are new or different, and of what is gone, with all below it. */
 function changedPaths(before: unknown, after: unknown, path: readonly string[] = []): string[][] {
   if (isDeepStrictEqual(before, after)) return [];
   const [old, fresh] = [isMap(before) ? before : {}, isMap(after) ? after : {}];
   const keys = [...new Set([...Object.keys(fresh), ...Object.keys(old)])];
-  if (keys.length === 0 || (after !== undefined && !isMap(after))) return [[...path]];
+  if (keys.length === 0 || !isMap(after)) return [[...path]];
   return keys.flatMap((key) => changedPaths(old[key], fresh[key], [...path, key]));
 }
 
