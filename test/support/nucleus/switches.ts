@@ -28,6 +28,8 @@ export interface NucleusSwitches {
   deferTimeoutMs: number;
   /** A changed configuration lets the nucleus restart the component after so long. */
   restartAfterMs: number | undefined;
+  /** SIGKILL so long after SIGTERM: classic's is fixed, lite's is the default of the recipe's Timeout. */
+  killAfterMs: number;
 }
 
 const NOT_IN_LITE = [
@@ -66,6 +68,7 @@ export function switchesOf(kind: NucleusKind): NucleusSwitches {
       spoolBytes: 2.5 * 1024 * 1024,
       validates: true,
       restartAfterMs: undefined,
+      killAfterMs: 5_000,
     };
   }
   return {
@@ -81,5 +84,6 @@ export function switchesOf(kind: NucleusKind): NucleusSwitches {
     spoolBytes: 0,
     validates: false,
     restartAfterMs: 10_000,
+    killAfterMs: 120_000,
   };
 }
