@@ -1,4 +1,4 @@
-import { cancel } from 'aws-crt';
+import { cancelOn } from './cancel-on';
 import { NucleusSite } from './nucleus-site';
 import { rejectionOf } from './rejection-of';
 
@@ -42,11 +42,11 @@ it('a call that nobody answers ends by our own hand, and the others go on', asyn
   site = await NucleusSite.start({ kind: 'classic', configuration: { a: 1 } });
   const client = await site.connect();
   site.nucleus.switches.hanging.add('PublishToIoTCore');
-  const controller = new cancel.CancelController();
+  const controller = new AbortController();
   const publish = { topicName: 'a', payload: 'x', qos: '1' } as Parameters<typeof client.publishToIoTCore>[0];
-  const rejection = rejectionOf(client.publishToIoTCore(publish, { cancelController: controller }));
+  const rejection = rejectionOf(client.publishToIoTCore(publish, { cancelController: cancelOn(controller.signal) }));
   await site.nucleus.ipc.waitFor('PublishToIoTCore');
-  controller.cancel();
+  controller.abort();
   // Not an Error: a string.
   expect(await rejection).toBe('Eventstream execute() cancelled by user request');
   expect((await client.getConfiguration({ keyPath: ['a'] })).value).toEqual({ a: 1 });

@@ -1,5 +1,4 @@
-import { io } from 'aws-crt';
-import { type Client, createClient } from 'aws-iot-device-sdk-v2/dist/greengrasscoreipc';
+import { type Client, createClient, createDefaultClientConfig } from 'aws-iot-device-sdk-v2/dist/greengrasscoreipc';
 import { Nucleus, type NucleusOptions } from '../support/nucleus/nucleus';
 
 /** A nucleus, and clients of the real SDK, which leak native memory unless they are closed. */
@@ -15,9 +14,9 @@ export class NucleusSite {
   /** Not connected yet. */
   client({ SVCUID, AWS_GG_NUCLEUS_DOMAIN_SOCKET_FILEPATH_FOR_COMPONENT: path } = this.nucleus.env()): Client {
     const client = createClient({
+      // Its kind of socket; the rest would come from this process's environment.
+      ...createDefaultClientConfig(),
       hostName: path!,
-      port: 0,
-      socketOptions: new io.SocketOptions(io.SocketType.STREAM, io.SocketDomain.LOCAL, 3_000),
       connectTransform: ({ message }) => {
         message.payload = JSON.stringify({ authToken: SVCUID });
         return Promise.resolve(message);
