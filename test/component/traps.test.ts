@@ -156,4 +156,14 @@ describe('the traps of the nucleus', () => {
     expect((await device.status()).messages).toMatchObject({ problems: [line!.reason] });
     expect(await device.logged('not permitted')).toHaveLength(1);
   });
+
+  it('takes no credentials for now for what it is, also where lite answers null', async () => {
+    await begin({ kind: 'lite' });
+    await device.cloud.goOffline();
+    device.drop('a.txt', 'x');
+    await until('the link is down', async () => (await device.status()).link.state === 'down');
+    expect((await device.status()).refusals).toEqual([]);
+    await device.cloud.goOnline();
+    await device.stored('device00/outbox/a.txt');
+  });
 });

@@ -34,6 +34,7 @@ export class TokenExchange {
         `the nucleus refuses credentials (status ${status}); check that the token exchange role exists and its alias is in the nucleus configuration, and that the component depends on aws.greengrass.TokenExchangeService`,
       );
     }
+    if (json === null) throw new TransferError('CREDENTIALS_UNREACHABLE', 'the nucleus has no credentials now'); // lite, offline
     const parsed = answerSchema.safeParse(json);
     const expiresMs = parsed.success ? Date.parse(parsed.data.Expiration) : Number.NaN;
     if (!parsed.success || Number.isNaN(expiresMs)) {

@@ -35,6 +35,8 @@ const PAUSE = { baseMs: 500, capMs: 30_000 } as const;
 const GOOD_MS = 10_000;
 /** Refusals in a row before we believe that our token is no longer good: some fifteen seconds. */
 const MAX_REFUSALS = 5;
+/** Calls in a row without an answer before the connection is taken to be dead. */
+const MAX_UNANSWERED = 10;
 
 /**
  * The connection to the nucleus's IPC: made anew when it is lost, for as long as it takes. Each client of the SDK
@@ -49,6 +51,7 @@ export class IpcConnection {
   readonly #stopping = new AbortController();
   #failures = 0;
   #refusals = 0;
+  #unanswered = 0;
   #isTold = false;
 
   constructor(private readonly options: IpcOptions) {
@@ -89,9 +92,9 @@ export class IpcConnection {
   /** @param operation as AWS names it, without its namespace @throws IpcError, IpcUnavailable */
   async request<Response>(operation: string, request: object): Promise<Response> {
     const { client, sdk, model } = this.#ready(operation);
-    return this.#answerOf(operation, (cancelController) =>
+    return this.#answerOf(operation, () =>
       new sdk.RequestResponseOperation<object, Response>(
-        { name: `aws.greengrass#${operation}`, client, options: { cancelController } },
+        { name: `aws.greengrass#${operation}`, client, options: {} },
         model,
       ).activate(request),
     );
@@ -107,10 +110,10 @@ export class IpcConnection {
     const { client, sdk, model } = this.#ready(operation);
     let isOurs = true;
     let stream: Sdk.StreamingOperation<object, object, void, Event> | undefined;
-    await this.#answerOf(operation, (cancelController) => {
+    await this.#answerOf(operation, () => {
       const opened = new sdk.StreamingOperation<object, object, void, Event>(
         request,
-        { name: `aws.greengrass#${operation}`, client, options: { cancelController } },
+        { name: `aws.greengrass#${operation}`, client, options: {} },
         model,
       );
       stream = opened;
@@ -142,24 +145,27 @@ export class IpcConnection {
     return { ...this.#loaded, client: this.#client };
   }
 
-  /** The SDK leaves a call unanswered for ever when the connection is lost under it: so every call has a time of ours. */
-  async #answerOf<T>(operation: string, ask: (controller: Sdk.cancel.CancelController) => Promise<T>): Promise<T> {
-    const controller = new this.#loaded!.sdk.cancel.CancelController();
+  /**
+   * The SDK leaves a call unanswered for ever when the connection is lost under it: so every call has a time of ours.
+   * It is left behind rather than cancelled, because a call cancelled while it is sent rejects where nobody can catch it.
+   */
+  async #answerOf<T>(operation: string, ask: () => Promise<T>): Promise<T> {
     const over = new AbortController();
     const lost = this.#lost.signal;
     const tooLate = this.options.clock.sleep(ANSWER_WITHIN_MS, AbortSignal.any([over.signal, lost])).then(() => {
-      throw new IpcUnavailable(
-        `${operation}: ${lost.aborted ? 'the connection to the nucleus is lost' : `no answer from the nucleus within ${ANSWER_WITHIN_MS / 1000} s`}`,
-      );
+      if (over.signal.aborted) return undefined as never;
+      if (lost.aborted) throw new IpcUnavailable(`${operation}: the connection to the nucleus is lost`);
+      if (++this.#unanswered >= MAX_UNANSWERED) this.#lost.abort(); // they add up until their client is closed
+      throw new IpcUnavailable(`${operation}: no answer from the nucleus within ${ANSWER_WITHIN_MS / 1000} s`);
     });
     try {
-      return await Promise.race([ask(controller), tooLate]);
+      const answer = await Promise.race([ask(), tooLate]);
+      this.#unanswered = 0;
+      return answer;
     } catch (error) {
       throw this.#translate(operation, error);
     } finally {
-      tooLate.catch(() => undefined);
       over.abort();
-      controller.cancel();
     }
   }
 
@@ -167,7 +173,8 @@ export class IpcConnection {
     if (error instanceof IpcUnavailable) return error;
     const { serviceError, description } = error as { serviceError?: NamedError; description?: string };
     if (serviceError === undefined) return new IpcUnavailable(`${operation}: ${description ?? String(error)}`);
-    return new IpcError(operation, serviceError.shape, serviceError.message ?? '');
+    const { shape, message, _message } = serviceError;
+    return new IpcError(operation, shape, message ?? _message ?? ''); // the second is lite's
   }
 
   /** One connection, from its making to its end. @returns how long to wait before the next */
@@ -181,11 +188,12 @@ export class IpcConnection {
       const sinceMs = clock.monotonicMs();
       this.#refusals = 0;
       this.#lost = new AbortController();
+      this.#unanswered = 0;
       this.#client = client;
       log.info({}, 'connected to the nucleus');
       this.#isTold = false;
       for (const listener of this.#connected) listener();
-      await Promise.race([gone, aborted(this.#stopping.signal)]);
+      await Promise.race([gone, aborted(AbortSignal.any([this.#stopping.signal, this.#lost.signal]))]);
       this.#client = undefined;
       this.#lost.abort();
       if (clock.monotonicMs() - sinceMs >= GOOD_MS) this.#failures = 0;
@@ -199,31 +207,28 @@ export class IpcConnection {
 
   /** @returns why not */
   async #connect(client: Sdk.RpcClient): Promise<{ readonly reason: string; readonly isRefusal: boolean } | undefined> {
-    const { sdk } = this.#loaded!;
-    const controller = new sdk.cancel.CancelController();
-    const stop = new AbortController();
-    const tooLate = this.options.clock.sleep(ANSWER_WITHIN_MS, AbortSignal.any([stop.signal, this.#stopping.signal]));
+    const { RpcErrorType } = this.#loaded!.sdk;
+    const over = new AbortController();
+    const tooLate = this.options.clock.sleep(ANSWER_WITHIN_MS, AbortSignal.any([over.signal, this.#stopping.signal]));
     try {
-      const connected = client.connect({ cancelController: controller }).then(() => true);
+      const connected = client.connect().then(() => true);
       if (await Promise.race([connected, tooLate.then(() => false)])) return undefined;
       return { reason: 'the nucleus does not answer', isRefusal: false };
     } catch (error) {
       const { type, description, internalError } = error as Partial<Sdk.RpcError>;
       // The socket took us, and then we were turned away or cut off: an unknown token looks like that.
-      const isRefusal = type === sdk.RpcErrorType.HandshakeError || type === sdk.RpcErrorType.NetworkError;
+      const isRefusal = type === RpcErrorType.HandshakeError || type === RpcErrorType.NetworkError;
       return { reason: internalError?.message ?? description ?? String(error), isRefusal };
     } finally {
-      stop.abort();
-      controller.cancel();
+      over.abort();
     }
   }
 
-  #clientConfig({ io }: typeof Sdk): Sdk.RpcClientConfig {
+  #clientConfig({ createDefaultClientConfig }: typeof Sdk): Sdk.RpcClientConfig {
     const payload = JSON.stringify({ authToken: this.options.authToken });
     return {
+      ...createDefaultClientConfig(), // that it is a Unix socket
       hostName: this.options.socketPath,
-      port: 0,
-      socketOptions: new io.SocketOptions(io.SocketType.STREAM, io.SocketDomain.LOCAL),
       connectTransform: ({ message }) => Promise.resolve({ ...message, payload }),
     };
   }
@@ -254,6 +259,7 @@ export class IpcConnection {
 interface NamedError {
   readonly shape: string;
   readonly message?: string;
+  readonly _message?: string;
 }
 
 const aborted = (signal: AbortSignal): Promise<void> =>

@@ -2,7 +2,6 @@
  * What we use of AWS's SDK, in a bundle of its own: it loads a native part, which has no 32-bit ARM build. The service
  * model and the operations are taken one level below its client, because that drops which error it was that came back.
  */
-export { cancel, io } from 'aws-crt';
 export {
   RequestResponseOperation,
   RpcClient,
@@ -11,4 +10,5 @@ export {
   RpcErrorType,
   StreamingOperation,
 } from 'aws-iot-device-sdk-v2/dist/eventstream_rpc';
+export { createDefaultClientConfig } from 'aws-iot-device-sdk-v2/dist/greengrasscoreipc';
 export { makeServiceModel } from 'aws-iot-device-sdk-v2/dist/greengrasscoreipc/model_utils';
