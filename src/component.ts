@@ -4,6 +4,8 @@ import type { S3Connection } from './aws/s3/s3-connection';
 import type { Clock } from './clock';
 import { awaitDelivery } from './component/await-delivery';
 import { buildCredentials, type Credentials } from './component/build-credentials';
+import { buildInbox } from './component/build-inbox';
+import { buildLink } from './component/build-link';
 import { buildOutbox } from './component/build-outbox';
 import { buildStore } from './component/build-store';
 import { buildUpload, type UploadWay } from './component/build-upload';
@@ -22,8 +24,12 @@ import {
   type UploadSummary,
 } from './control/protocol';
 import { Ledger } from './custody/ledger';
+import { UsageError } from './domain/errors';
 import { KeyTemplate } from './domain/key-template';
 import { printableName } from './domain/printable-name';
+import type { Inbox } from './inbox/inbox';
+import type { InboxStore } from './inbox/inbox-store';
+import type { Link } from './link/link';
 import { ServerClock } from './link/server-clock';
 import type { Log } from './log';
 import type { Bus, Channel } from './messages/bus';
@@ -53,6 +59,7 @@ export interface Edge {
   readonly warnings?: () => readonly string[];
   /** Stands between us and S3 in tests that kill us in the middle of a call. */
   readonly wrapStore?: (store: ObjectStore) => ObjectStore;
+  readonly wrapInbox?: (store: InboxStore) => InboxStore;
 }
 
 /** The composition root: the only place that constructs things. Starts in order, stops in reverse. */
@@ -70,7 +77,9 @@ export class Component {
   readonly #limits: UploadConfig;
   #config: Config;
   #connection: S3Connection | undefined;
+  #link: Link | undefined;
   #up: UploadWay | undefined;
+  #inbox: Inbox | undefined;
   #sources: readonly Source[] = [];
   #onBroken: (error: unknown) => void = () => undefined;
   readonly #ended = new EventEmitter();
@@ -126,39 +135,14 @@ export class Component {
         { count: unconfigured },
         'files of an outbox that is no longer configured are not sent; add it again to send them',
       );
-    if (sources.length === 0) {
-      log.warn({}, 'no outbox is configured, nothing to send; add outboxes: to the configuration');
+    if (sources.length === 0 && this.#config.inbox.dir === undefined) {
+      log.warn(
+        {},
+        'neither an outbox nor an inbox is configured, nothing to do; add outboxes: or inbox.dir to the configuration',
+      );
       return this;
     }
-    const credentials = this.#credentials!; // the configuration was refused without them
-    const { connection, store } = buildStore(this.#config, {
-      ...this.edge,
-      credentials: credentials.cache,
-      serverClock: this.#serverClock,
-    });
-    this.#connection = connection;
-    this.#up = buildUpload({
-      ...this.edge,
-      ledger: this.#ledger,
-      table: this.#table,
-      reader: this.#reader,
-      connection,
-      store: this.edge.wrapStore?.(store) ?? store,
-      credentials,
-      sources,
-      limits: this.#limits,
-      historyFiles: this.#config.state.historyFiles,
-      ended: this.#ended,
-    });
-    const { worker, sweeper, history } = this.#up;
-    this.#watch(worker.start());
-    this.#sources = sources;
-    for (const { outbox } of sources) {
-      outbox.start();
-      this.#watch(outbox);
-    }
-    this.#watch(sweeper.start());
-    this.#watch(history.start());
+    this.#connect(sources);
     log.debug({ ms: Math.round(clock.nowMs() - this.#startedAtMs) }, 'running');
     return this;
   }
@@ -181,8 +165,9 @@ export class Component {
 
   async stop(): Promise<void> {
     await Promise.all(this.#sources.map(({ outbox }) => outbox.stop()));
-    const { worker, sweeper, history, link } = this.#up ?? {};
-    await Promise.all([worker, sweeper, history, link, this.#publisher].map((part) => part?.stop()));
+    const { worker, sweeper, history } = this.#up ?? {};
+    const parts = [worker, sweeper, history, this.#inbox, this.#link, this.#publisher];
+    await Promise.all(parts.map((part) => part?.stop()));
     this.#connection?.close();
     await this.#control.stop();
     this.#ledger.close();
@@ -210,13 +195,14 @@ export class Component {
         sizeBytes: attempt.row.sizeBytes,
         sentBytes: attempt.sentBytes,
       })),
-      link: this.#up?.link.status ?? { state: 'up' },
+      link: this.#link?.status ?? { state: 'up' },
       credentials: {
         source: this.#credentials?.source ?? 'none',
         expiresInSeconds: this.#credentials?.cache.expiresInSeconds,
       },
       clockOffsetSeconds: Math.round(this.#serverClock.offsetMs / 1000),
       outboxes: this.#sources.map(({ outbox }) => outbox.status),
+      inbox: this.#inbox === undefined ? undefined : { folder: this.#config.inbox.dir!, ...this.#inbox.status },
       refusals: this.#up?.gate.status() ?? [],
       retrying: this.#reader.retrying(),
       messages: this.#publisher?.status,
@@ -227,6 +213,15 @@ export class Component {
   /** Uploads in a state, newest first. */
   list(state: UploadState | undefined, before = Number.MAX_SAFE_INTEGER, limit = 100): UploadSummary[] {
     return this.#reader.list(state, before, limit);
+  }
+
+  /** Looks through the inbox, or fetches objects by name. @returns why some cannot be asked for @throws UsageError */
+  async pull(keys: readonly string[]): Promise<{ readonly refused: readonly string[] }> {
+    if (this.#inbox === undefined)
+      throw new UsageError('no inbox is configured; set inbox.dir, the folder that files are to come down to');
+    if (keys.length > 0) return { refused: await this.#inbox.pull(keys, undefined) };
+    this.#inbox.look();
+    return { refused: [] };
   }
 
   awaitDelivery(file: string, signal: AbortSignal): Promise<UploadSummary> {
@@ -240,6 +235,57 @@ export class Component {
 
   find(id: number): UploadDetails | undefined {
     return this.#reader.find(id);
+  }
+
+  /** What needs the bucket: the way up, and the way down. */
+  #connect(sources: readonly Source[]): void {
+    const { edge } = this;
+    const config = this.#config;
+    const credentials = this.#credentials!; // the configuration was refused without them
+    const { connection, store } = buildStore(config, {
+      ...edge,
+      credentials: credentials.cache,
+      serverClock: this.#serverClock,
+    });
+    this.#connection = connection;
+    const onUp = (): void => {
+      this.#up?.worker.wake();
+      this.#up?.sweeper.wake();
+      this.#inbox?.wake();
+    };
+    const link = buildLink(connection, credentials, this.#limits, onUp, edge);
+    this.#link = link;
+    this.#up = buildUpload({
+      ...edge,
+      ledger: this.#ledger,
+      table: this.#table,
+      reader: this.#reader,
+      link,
+      store: edge.wrapStore?.(store) ?? store,
+      sources,
+      limits: this.#limits,
+      historyFiles: config.state.historyFiles,
+      ended: this.#ended,
+    });
+    this.#inbox = buildInbox(config, {
+      ...edge,
+      ledger: this.#ledger,
+      connection,
+      link,
+      publications: this.#publications,
+      channels: Object.keys(edge.buses ?? {}) as Channel[],
+      onStored: () => this.#publisher?.wake(),
+    });
+    const { worker, sweeper, history } = this.#up;
+    this.#watch(worker.start());
+    this.#sources = sources;
+    for (const { outbox } of sources) {
+      outbox.start();
+      this.#watch(outbox);
+    }
+    this.#watch(sweeper.start());
+    this.#watch(history.start());
+    this.#watch(this.#inbox?.start());
   }
 
   #openOutbox(config: OutboxConfig, id: number, template: KeyTemplate): Outbox {

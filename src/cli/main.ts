@@ -25,6 +25,7 @@ const HELP = `courier ${VERSION}: carries files between this device and S3
   courier ls            uploads, newest first  [--state queued|uploading|done|superseded|failed] [--limit N] [--before ID]
   courier show ID       all that is known of one
   courier wait FILE     until the file, put into an outbox, is delivered; fails when it cannot be
+  courier pull [KEY…]   fetch these objects now, or all that lies in the inbox
   courier events        what is delivered or fails, one JSON object a line, as it happens
 
   --json                the same for programs (status, ls, show, wait)
@@ -63,6 +64,11 @@ async function main(args: readonly string[]): Promise<number> {
       );
     case 'wait':
       return answer(await ask<UploadSummary>({ command, path: absolute(positionals[0]) }), presentDelivery);
+    case 'pull': {
+      const { refused } = await ask<{ refused: string[] }>({ command, keys: positionals });
+      if (refused.length > 0) throw new CommandError(refused.join('\n'));
+      return say('asked for; courier status tells how far it is');
+    }
     case 'events':
       await askDaemon<DeliveryEvent>(values['state-dir'], { command }, (event) => say(JSON.stringify(event)));
       return 0;

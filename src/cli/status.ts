@@ -39,10 +39,18 @@ export function presentStatus(status: StatusDocument): string {
     lines.push(
       `RETRYING  ${files} ${files === 1 ? 'file' : 'files'}; ${worst.path} failed ${worst.failures} times: ${worst.message}`,
     );
-  const { messages } = status;
+  const { messages, inbox } = status;
+  if (inbox !== undefined) {
+    const looked = inbox.lastLookAtMs === undefined ? '' : `, looked through ${ago(inbox.lastLookAtMs)} ago`;
+    lines.push(`inbox     ${inbox.folder}: ${inbox.open} on their way, ${inbox.failed} failed${looked}`);
+  }
   if (messages !== undefined && messages.stored + messages.dropped > 0)
     lines.push(`messages  ${messages.stored} waiting${messages.dropped > 0 ? `, ${messages.dropped} dropped` : ''}`);
-  const problems = [...status.outboxes.flatMap((outbox) => outbox.problems), ...(messages?.problems ?? [])];
+  const problems = [
+    ...status.outboxes.flatMap((outbox) => outbox.problems),
+    ...(inbox?.problems ?? []),
+    ...(messages?.problems ?? []),
+  ];
   for (const problem of [...problems, ...status.warnings]) lines.push(`LOOK      ${problem}`);
   if (uploads.failed > 0) lines.push('LOOK      courier ls --state failed tells which files failed and why');
   return lines.join('\n');

@@ -39,7 +39,7 @@ export function buildCredentials(config: Config, edge: CredentialsEdge): Credent
   const { endpoint, alias, caFile, thingNameHeader } = roleAlias;
   const { certificateFile, privateKeyFile, name } = thing;
   if (endpoint === undefined || alias === undefined || certificateFile === undefined || privateKeyFile === undefined) {
-    if (config.outboxes.length === 0) return undefined;
+    if (config.outboxes.length === 0 && config.inbox.dir === undefined) return undefined;
     throw new UsageError(
       'no way to credentials: set credentials.roleAlias.endpoint and .alias with thing.certificateFile and .privateKeyFile, or run as a Greengrass component',
     );

@@ -1,10 +1,9 @@
 import type { EventEmitter } from 'node:events';
-import type { S3Connection } from '../aws/s3/s3-connection';
 import type { Clock } from '../clock';
 import type { UploadConfig } from '../config/schema';
 import type { DeliveryEvent } from '../control/protocol';
 import type { Ledger } from '../custody/ledger';
-import { Link } from '../link/link';
+import type { Link } from '../link/link';
 import type { Log } from '../log';
 import { AccountGate } from '../upload/account-gate';
 import { BufferPool } from '../upload/buffer-pool';
@@ -20,16 +19,14 @@ import type { UploadAttempt } from '../upload/upload-attempt';
 import type { UploadReader } from '../upload/upload-reader';
 import type { UploadTable } from '../upload/upload-table';
 import { type UploadSource, UploadWorker } from '../upload/upload-worker';
-import type { Credentials } from './build-credentials';
 import type { Source } from './source';
 
 export interface UploadParts {
   readonly ledger: Ledger;
   readonly table: UploadTable;
   readonly reader: UploadReader;
-  readonly connection: S3Connection;
+  readonly link: Link;
   readonly store: ObjectStore;
-  readonly credentials: Credentials;
   readonly sources: readonly Source[];
   /** Changed in place when the configuration is. */
   readonly limits: UploadConfig;
@@ -42,30 +39,16 @@ export interface UploadParts {
 }
 
 export interface UploadWay {
-  readonly link: Link;
   readonly gate: AccountGate;
   readonly worker: UploadWorker;
   readonly sweeper: OrphanSweeper;
   readonly history: History;
 }
 
-const LINK_PROBE_MAX_MS = 60_000;
-
 /** The way up, from a row that is due to its object, and what tidies behind it. Nothing of it has started. */
 export function buildUpload(parts: UploadParts): UploadWay {
-  const { ledger, table, connection, store, credentials, sources, limits, historyFiles, clock, dice, log } = parts;
+  const { ledger, table, link, store, sources, limits, historyFiles, clock, dice, log } = parts;
   const accountProbeMaxMs = limits.probeMaxSeconds * 1000;
-  const link = new Link(
-    { s3: (signal) => connection.probe(signal), credentials: () => credentials.probe() },
-    { baseMs: Math.min(1_000, accountProbeMaxMs), capMs: Math.min(LINK_PROBE_MAX_MS, accountProbeMaxMs) },
-    clock,
-    dice,
-    log,
-    () => {
-      worker.wake();
-      sweeper.wake();
-    },
-  );
   const gate = new AccountGate(accountProbeMaxMs, clock, dice, log);
   const sourceOf = new Map(sources.map((source) => [source.id, source]));
   const worker = new UploadWorker({
@@ -92,7 +75,7 @@ export function buildUpload(parts: UploadParts): UploadWay {
     historyFiles,
     clock,
   );
-  return { link, gate, worker, sweeper, history };
+  return { gate, worker, sweeper, history };
 }
 
 function buildSend(

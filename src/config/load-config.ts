@@ -130,9 +130,11 @@ function absolute(settings: Settings, folder: string): Settings {
 }
 
 function fillGaps(config: Config, { thingName, region, stateDir }: Surroundings): Config {
-  const { thing, s3, credentials, state } = config;
+  const { thing, s3, credentials, state, inbox } = config;
+  const [prefix, archivePrefix] = [asFolder(inbox.prefix), asFolder(inbox.archivePrefix)];
   return {
     ...config,
+    inbox: { ...inbox, prefix, archivePrefix },
     thing: { ...thing, name: thing.name ?? thingName },
     s3: {
       ...s3,
@@ -147,6 +149,9 @@ function fillGaps(config: Config, { thingName, region, stateDir }: Surroundings)
   };
 }
 
+/** Prefixes come with a slash or without. */
+const asFolder = (prefix: string): string => (prefix.endsWith('/') ? prefix : `${prefix}/`);
+
 /** `c1example.credentials.iot.eu-central-1.amazonaws.com` → `eu-central-1` */
 const regionOfHost = (endpoint: string | undefined): string | undefined =>
   /\.credentials\.iot(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?(?::\d+)?\/?$/.exec(endpoint ?? '')?.[1];
@@ -155,8 +160,10 @@ const regionOfArn = (bucket: string | undefined): string | undefined =>
   /^arn:[\w-]+:s3[\w-]*:([a-z0-9-]+):/.exec(bucket ?? '')?.[1];
 
 function* findContradictions(config: Config): Generator<string> {
-  const { s3, outboxes, thing, credentials } = config;
-  if (outboxes.length > 0 && s3.bucket === undefined) yield 's3.bucket: missing; name the bucket the files go to';
+  const { s3, outboxes, thing, credentials, inbox } = config;
+  if ((outboxes.length > 0 || inbox.dir !== undefined) && s3.bucket === undefined)
+    yield 's3.bucket: missing; name the bucket the files go to and come from';
+  yield* findInboxContradictions(config);
   if (s3.bucket !== undefined && s3.region === undefined)
     yield "s3.region: missing; name the bucket's region, for example eu-central-1";
   if (s3.expectedBucketOwner === undefined && s3.bucket?.includes('/') && !s3.bucket.startsWith('arn:')) {
@@ -192,6 +199,20 @@ function* findContradictions(config: Config): Generator<string> {
     if (config.state.dir === path || config.state.dir.startsWith(inside(path)))
       yield `state.dir: ${config.state.dir} lies inside the outbox ${path}; put it elsewhere`;
   }
+}
+
+function* findInboxContradictions({ inbox, thing, outboxes, state }: Config): Generator<string> {
+  const { dir, prefix, archivePrefix } = inbox;
+  if (dir === undefined) return;
+  for (const [name, value] of Object.entries({ prefix, archivePrefix }))
+    if (value.includes('{thing}') && thing.name === undefined)
+      yield `inbox.${name}: {thing} is not known; set thing.name, or write the prefix without it`;
+  if (archivePrefix.startsWith(prefix))
+    yield `inbox.archivePrefix: ${archivePrefix} lies inside the inbox ${prefix}, what is archived would come again; choose another`;
+  for (const [i, { path }] of outboxes.entries())
+    if (`${dir}/`.startsWith(inside(path)) || path.startsWith(inside(dir)))
+      yield `inbox.dir: ${dir} and outboxes[${i}].path ${path} lie in one another, what comes down would go up again; put one elsewhere`;
+  if (`${dir}/`.startsWith(inside(state.dir))) yield `inbox.dir: ${dir} lies in state.dir; put it elsewhere`;
 }
 
 const inside = (folder: string): string => (folder.endsWith('/') ? folder : `${folder}/`);

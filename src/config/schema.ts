@@ -185,9 +185,41 @@ const upload = section({
 });
 
 const inbox = section({
-  prefix: text().optional().describe('Kept from `PREFIX`; takes effect when files come down.'),
-  archivePrefix: text().optional().describe('Kept from `ANOTHER_PREFIX`; takes effect when files come down.'),
-  only: text().optional().describe('Kept from `FLIE_NAME`; takes effect when files come down.'),
+  dir: text()
+    .optional()
+    .describe(
+      'Folder that objects of the inbox land in; it is made when it is not there. Without it nothing comes down.',
+    ),
+  prefix: text().default('{thing}/inbox/').describe('Where objects for this device lie. A slash is put at its end.'),
+  archivePrefix: text()
+    .default('{thing}/archive/')
+    .describe('Where an object goes once its file is safe on the device.'),
+  only: text().optional().describe('The one file below `prefix` that is meant.'),
+  keys: z
+    .array(text())
+    .default([])
+    .describe('Full keys, each polled by name; then nothing is listed, and no message is needed.'),
+  allowedPrefixes: z
+    .array(z.preprocess((value) => (typeof value === 'number' ? String(value) : value), z.string()))
+    .optional()
+    .describe('What may be asked for by name. Default: `prefix` and `keys`. `""`: anything in the bucket.'),
+  pollMinutes: number()
+    .pipe(z.number().min(0).max(43_200))
+    .default(60)
+    .describe(
+      'How often the inbox is looked through, give or take a half, in case a message was lost. 0: at start and on reconnecting only.',
+    ),
+  onExisting: z
+    .enum(['overwrite', 'rename', 'skip'])
+    .default('overwrite')
+    .describe('When a file of that name is there: replace it, land as `name (1).ext`, or leave both where they are.'),
+  maxObjectBytes: whole(0).optional().describe('Larger objects are not fetched, and stay in the bucket.'),
+  parallelObjects: whole(1, 64).default(4).describe('Objects under way at once.'),
+  pullTopic: text().default('courier/{thing}/inbox/pull').describe('MQTT topic on which a pull is asked for.'),
+  resultTopic: text().default('courier/{thing}/inbox/result').describe('MQTT topic on which results are told.'),
+  landedTopic: text()
+    .default('courier/inbox/landed')
+    .describe('Local topic on which other components learn of each file that has landed.'),
 });
 
 const greengrass = section({
@@ -222,7 +254,7 @@ export const configSchema = section({
   credentials: credentials.prefault({}).describe('How the device may. Never a key on the device.'),
   outboxes: z.array(outbox).default([]).describe('Folders whose files are uploaded.'),
   upload: upload.prefault({}).describe('How files go up.'),
-  inbox: inbox.prefault({}).describe('Files coming down: not yet.'),
+  inbox: inbox.prefault({}).describe('Files that come down.'),
   jobs: section({}).prefault({}).describe('IoT Jobs: not yet, no settings.'),
   mqtt: section({}).prefault({}).describe('MQTT: not yet, no settings.'),
   greengrass: greengrass.prefault({}).describe('As a Greengrass component.'),

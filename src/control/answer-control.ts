@@ -9,6 +9,8 @@ export interface ControlSources {
   find(id: number): UploadDetails | undefined;
   /** Resolves when the file is delivered. @throws UsageError */
   awaitDelivery(path: string, signal: AbortSignal): Promise<UploadSummary>;
+  /** Of these objects, or of the whole inbox. @throws UsageError */
+  pull(keys: readonly string[]): Promise<{ readonly refused: readonly string[] }>;
   /** As they come, until the signal aborts. */
   events(signal: AbortSignal): AsyncIterable<DeliveryEvent>;
 }
@@ -41,9 +43,13 @@ export function answerControl(request: ControlRequest, sources: ControlSources, 
       if (typeof request.path !== 'string' || !request.path.startsWith('/'))
         throw new UsageError('the absolute path of a file is expected; see courier --help');
       return sources.awaitDelivery(request.path, signal);
+    case 'pull':
+      if (!Array.isArray(request.keys) || !request.keys.every((key) => typeof key === 'string' && key !== ''))
+        throw new UsageError('keys of objects are expected; see courier --help');
+      return sources.pull(request.keys);
     case 'events':
       return sources.events(signal);
     default:
-      throw new UsageError(`no such command; this daemon knows status, ls, show, wait and events`);
+      throw new UsageError(`no such command; this daemon knows status, ls, show, wait, pull and events`);
   }
 }

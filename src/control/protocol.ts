@@ -10,6 +10,8 @@ export type ControlRequest =
   | { readonly command: 'show'; readonly id: number }
   /** Answered when the file is delivered. `path` is absolute. */
   | { readonly command: 'wait'; readonly path: string }
+  /** Of these objects, or of the whole inbox: asked for, not awaited. */
+  | { readonly command: 'pull'; readonly keys: readonly string[] }
   /** Answered by one `ControlAnswer<DeliveryEvent>` a line, for as long as the connection lasts. */
   | { readonly command: 'events' };
 
@@ -75,6 +77,17 @@ export interface StatusDocument {
     readonly sent: number;
     readonly problems: readonly string[];
   }[];
+  /** Absent: nothing comes down. */
+  readonly inbox?:
+    | {
+        readonly folder: string;
+        /** Asked for, and not yet ended. */
+        readonly open: number;
+        readonly failed: number;
+        readonly lastLookAtMs: number | undefined;
+        readonly problems: readonly string[];
+      }
+    | undefined;
   /** Who refuses, and when it is asked again. */
   readonly refusals: readonly {
     readonly scope: string;

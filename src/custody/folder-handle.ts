@@ -1,4 +1,14 @@
-import { type BigIntStats, closeSync, constants, fsync, lstatSync, mkdirSync, openSync } from 'node:fs';
+import {
+  type BigIntStats,
+  closeSync,
+  constants,
+  fchmodSync,
+  fstatSync,
+  fsync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+} from 'node:fs';
 import { promisify } from 'node:util';
 
 const FLAGS = constants.O_RDONLY | constants.O_DIRECTORY;
@@ -44,9 +54,17 @@ export class FolderHandle {
     return new FolderHandle(openSync(this.child(name), NO_LINK));
   }
 
-  makeChild(name: Buffer): FolderHandle {
-    mkdirSync(this.child(name), { mode: 0o700 });
-    return this.openChild(name);
+  /** @param mode whatever the umask */
+  makeChild(name: Buffer, mode = 0o700): FolderHandle {
+    mkdirSync(this.child(name), { mode });
+    const child = this.openChild(name);
+    if (mode !== 0o700) fchmodSync(child.#fd, mode);
+    return child;
+  }
+
+  /** Its permissions. */
+  get mode(): number {
+    return fstatSync(this.#fd).mode & 0o777;
   }
 
   /** A path for system calls, good as long as the handle is open. */

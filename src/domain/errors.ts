@@ -33,6 +33,11 @@ const RECOVERY = {
   KEY_TOO_LONG: 'give-up',
   OBJECT_TOO_LARGE: 'give-up',
   TAG_INVALID: 'give-up',
+  OBJECT_CHANGED: 'supersede',
+  DOWNLOAD_DAMAGED: 'retry',
+  NO_ROOM: 'retry', // somebody frees some, or what lands elsewhere goes on meanwhile
+  DISK_FAILED: 'retry',
+  PATH_REFUSED: 'give-up',
   BUS_UNAVAILABLE: 'await-link',
   MESSAGE_DENIED: 'await-account',
   STOPPING: 'release',

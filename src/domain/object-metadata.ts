@@ -6,6 +6,8 @@ export const METADATA = {
   crc32: 'courier-crc32',
   /** Path in the outbox, percent-encoded. */
   path: 'courier-path',
+  /** Permissions in octal, as other tools read them. */
+  mode: 'mode',
   /** Unix seconds with nanoseconds, the name and form other tools read. */
   mtime: 'mtime',
 } as const;

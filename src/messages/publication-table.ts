@@ -20,6 +20,8 @@ export const PUBLICATION_MIGRATION: Migration = `
   ) STRICT;
   `;
 
+const LIST_END = ']}';
+
 /** Messages that survive a power cut until they are published: at least once, in no certain order. */
 export class PublicationTable {
   readonly #sql: Statements;
@@ -39,6 +41,23 @@ export class PublicationTable {
     this.#sql.exactlyOne('INSERT INTO publication (channel, topic, payload) VALUES (?, ?, ?)', channel, topic, payload);
   }
 
+  /**
+   * Inside a transaction of the ledger: into the list of the message that was stored last for the topic, while there is
+   * room; else into a new one. A list that grows while it is sent is sent again, whole.
+   * @param frame the message around the list `results`
+   */
+  addToList({ channel, topic }: Pick<Publication, 'channel' | 'topic'>, frame: object, result: object): void {
+    const entry = JSON.stringify(result);
+    const last = this.#sql
+      .prepare('SELECT id, payload FROM publication WHERE channel = ? AND topic = ? ORDER BY id DESC LIMIT 1')
+      .get(channel, topic) as { id: number; payload: Buffer } | undefined;
+    const grown =
+      last === undefined ? undefined : `${last.payload.toString().slice(0, -LIST_END.length)},${entry}${LIST_END}`;
+    if (grown !== undefined && Buffer.byteLength(grown) <= MAX_PAYLOAD_BYTES)
+      this.#sql.exactlyOne('UPDATE publication SET payload = ? WHERE id = ?', Buffer.from(grown), last!.id);
+    else this.add({ channel, topic, payload: Buffer.from(JSON.stringify({ ...frame, results: [result] })) });
+  }
+
   /** @param except topics that take none now, as `channel/topic` */
   oldest(limit: number, channels: readonly Channel[], except: readonly string[]): Publication[] {
     return this.#sql
@@ -50,13 +69,13 @@ export class PublicationTable {
       .all(JSON.stringify(channels), JSON.stringify(except), limit) as Publication[];
   }
 
-  async remove(ids: readonly number[]): Promise<void> {
-    if (ids.length === 0) return;
-    await this.ledger.write(() =>
-      this.#sql
-        .prepare('DELETE FROM publication WHERE id IN (SELECT value FROM json_each(?))')
-        .run(JSON.stringify(ids)),
-    );
+  /** Those that are still as they were published. */
+  async remove(published: readonly Publication[]): Promise<void> {
+    if (published.length === 0) return;
+    const remove = this.#sql.prepare('DELETE FROM publication WHERE id = ? AND length(payload) = ?');
+    await this.ledger.write(() => {
+      for (const { id, payload } of published) remove.run(id, payload.length);
+    });
   }
 
   /** The oldest give way: nobody has fetched them for so long. @returns how many went */

@@ -90,19 +90,19 @@ export class Publisher {
   }
 
   /** A few at once; the first that fails for lack of a bus stops the rest. */
-  async #publishAll(due: readonly Publication[]): Promise<{ taken: number[]; interrupted: boolean }> {
-    const taken: number[] = [];
+  async #publishAll(due: readonly Publication[]): Promise<{ taken: Publication[]; interrupted: boolean }> {
+    const taken: Publication[] = [];
     let interrupted = false;
     const queue = due.values();
     const lane = async (): Promise<void> => {
       for (const publication of queue) {
         if (interrupted || this.#loop.isStopping) return;
-        const { id, channel, topic, payload } = publication;
+        const { channel, topic, payload } = publication;
         const name = `${channel}/${topic}`;
         if (this.#denied.blocked().includes(name)) continue;
         try {
           await this.options.buses[channel]!.publish(topic, payload); // rows of no other channel are read
-          taken.push(id);
+          taken.push(publication);
           this.#denied.remove(name);
         } catch (error) {
           if (hasCode(error, 'MESSAGE_DENIED')) this.#denied.add(name, error.message);

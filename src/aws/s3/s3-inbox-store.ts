@@ -1,0 +1,187 @@
+import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
+import { findCrc32 } from '../../domain/crc32';
+import { hasCode, TransferError } from '../../domain/errors';
+import { METADATA } from '../../domain/object-metadata';
+import type { RemoteChecksums, RemoteFile, RemoteVersion } from '../../download/remote-object';
+import type { InboxStore, ListedObject, RemoteObject } from '../../inbox/inbox-store';
+import type { Log } from '../../log';
+import type { S3Connection } from './s3-connection';
+import { changed, S3Copier } from './s3-copier';
+import type { S3Call } from './translate-s3-error';
+import { unstalled } from './unstalled';
+
+export interface S3InboxStoreOptions {
+  readonly connection: S3Connection;
+  readonly expectedBucketOwner: string | undefined;
+  /** Beyond it an object is copied in parts: 5 GB at S3. */
+  readonly copyMaxBytes: number;
+  /** Whether DeleteObject heeds If-Match: S3 does, stores that speak like it may not. */
+  readonly conditionalDelete: boolean;
+  readonly stallMs: number;
+  readonly log: Log;
+}
+
+/** The inbox in S3. https://docs.aws.amazon.com/AmazonS3/latest/API/ */
+export class S3InboxStore implements InboxStore {
+  readonly #connection: S3Connection;
+  readonly #at: { readonly Bucket: string; readonly ExpectedBucketOwner?: string };
+  readonly #copier: S3Copier;
+
+  constructor(private readonly options: S3InboxStoreOptions) {
+    const { connection, expectedBucketOwner } = options;
+    this.#connection = connection;
+    this.#at = {
+      Bucket: connection.bucket,
+      ...(expectedBucketOwner === undefined ? {} : { ExpectedBucketOwner: expectedBucketOwner }),
+    };
+    this.#copier = new S3Copier(options);
+  }
+
+  async *list(prefix: string, signal: AbortSignal): AsyncIterable<readonly ListedObject[]> {
+    for (let token: string | undefined, more = true; more; ) {
+      const page = await this.#connection.call(
+        this.#asking('s3:ListBucket', prefix),
+        (client, { ListObjectsV2Command }) =>
+          client.send(
+            new ListObjectsV2Command({
+              ...this.#at,
+              Prefix: prefix,
+              EncodingType: 'url', // a key may hold what XML cannot
+              ...(token === undefined ? {} : { ContinuationToken: token }),
+            }),
+            { abortSignal: signal },
+          ),
+      );
+      yield (page.Contents ?? []).flatMap(({ Key, ETag, Size }) =>
+        Key === undefined || ETag === undefined
+          ? []
+          : [{ key: page.EncodingType === 'url' ? formDecoded(Key) : Key, etag: ETag, sizeBytes: Size ?? 0 }],
+      );
+      token = page.NextContinuationToken;
+      more = page.IsTruncated === true && token !== undefined;
+    }
+  }
+
+  async find(key: string, signal: AbortSignal): Promise<RemoteObject | undefined> {
+    try {
+      const head = await this.#connection.call(this.#asking('s3:GetObject', key), (client, { HeadObjectCommand }) =>
+        client.send(new HeadObjectCommand({ ...this.#at, Key: key, ChecksumMode: 'ENABLED' }), { abortSignal: signal }),
+      );
+      return remoteObject(head, key);
+    } catch (error) {
+      if (hasCode(error, 'OBJECT_MISSING')) return undefined;
+      throw error;
+    }
+  }
+
+  async findOther(key: string, known: string | undefined, signal: AbortSignal): Promise<string | 'same' | undefined> {
+    try {
+      const answer = await this.#connection.call(
+        this.#asking('s3:GetObject', key),
+        async (client, { GetObjectCommand }) => {
+          const condition = known === undefined ? {} : { IfNoneMatch: known };
+          // One byte tells as much as all of them.
+          const got = await client.send(
+            new GetObjectCommand({ ...this.#at, Key: key, Range: 'bytes=0-0', ...condition }),
+            {
+              abortSignal: signal,
+            },
+          );
+          (got.Body as NodeJS.ReadableStream & { destroy(): void }).destroy();
+          return got;
+        },
+      );
+      return answer.ETag === known ? 'same' : answer.ETag;
+    } catch (error) {
+      if (hasCode(error, 'OBJECT_MISSING')) return undefined;
+      if (statusOf(error) === 304) return 'same';
+      if (statusOf(error) !== 416) throw error; // an empty object has no first byte
+      const found = await this.find(key, signal);
+      return found?.etag === known ? 'same' : found?.etag;
+    }
+  }
+
+  file(key: string): RemoteFile {
+    return { open: (version, fromByte, signal) => this.#open(key, version, fromByte, signal) };
+  }
+
+  copy(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void> {
+    return this.#copier.copy(key, version, to, signal);
+  }
+
+  async remove(key: string, etag: string, signal: AbortSignal): Promise<void> {
+    if (!this.options.conditionalDelete) {
+      const found = await this.find(key, signal);
+      if (found === undefined) return;
+      if (found.etag !== etag) throw changed(key);
+    }
+    try {
+      await this.#connection.call(this.#asking('s3:DeleteObject', key), (client, { DeleteObjectCommand }) =>
+        client.send(new DeleteObjectCommand({ ...this.#at, Key: key, IfMatch: etag }), { abortSignal: signal }),
+      );
+    } catch (error) {
+      if (hasCode(error, 'OBJECT_MISSING')) return;
+      throw hasCode(error, 'PRECONDITION_FAILED') ? changed(key, error) : error;
+    }
+  }
+
+  async #open(key: string, version: RemoteVersion, fromByte: number, signal: AbortSignal) {
+    try {
+      const answer = await this.#connection.call(this.#asking('s3:GetObject', key), (client, { GetObjectCommand }) =>
+        client.send(
+          new GetObjectCommand({
+            ...this.#at,
+            Key: key,
+            IfMatch: version.etag,
+            ...(fromByte === 0 ? {} : { Range: `bytes=${fromByte}-` }),
+          }),
+          { abortSignal: signal },
+        ),
+      );
+      if (fromByte > 0 && !answer.ContentRange?.startsWith(`bytes ${fromByte}-`))
+        throw new TransferError('REQUEST_REFUSED', `${key} came from its first byte, and not from byte ${fromByte} on`);
+      return unstalled(answer.Body as AsyncIterable<Buffer> & { destroy(): void }, this.options.stallMs, signal);
+    } catch (error) {
+      throw hasCode(error, 'PRECONDITION_FAILED') ? changed(key, error) : error;
+    }
+  }
+
+  #asking(action: string, key: string): S3Call {
+    return { action, bucket: this.#connection.bucket, key };
+  }
+}
+
+const statusOf = (error: unknown): number | undefined =>
+  (error as { cause?: { $metadata?: { httpStatusCode?: number } } }).cause?.$metadata?.httpStatusCode;
+
+/** In a listing S3 encodes keys as forms are: a space is a plus. */
+const formDecoded = (key: string): string => decodeURIComponent(key.replaceAll('+', ' '));
+
+function remoteObject(head: HeadObjectCommandOutput, key: string): RemoteObject {
+  if (head.ETag === undefined)
+    throw new TransferError('S3_INTERNAL', `an answer without an ETag to ${key}; something stands between here and S3`);
+  const metadata = head.Metadata ?? {};
+  const mtimeSeconds = Number(metadata[METADATA.mtime] ?? Number.NaN);
+  const mode = Number.parseInt(metadata[METADATA.mode] ?? '', 8);
+  return {
+    etag: head.ETag,
+    sizeBytes: head.ContentLength ?? 0,
+    checksums: checksumsOf(head, metadata),
+    mtimeMs: Number.isFinite(mtimeSeconds) ? mtimeSeconds * 1000 : undefined,
+    mode: Number.isNaN(mode) ? undefined : mode & 0o777,
+  };
+}
+
+/** Of the whole object only: a composite checksum is one of its parts' checksums. */
+function checksumsOf(head: HeadObjectCommandOutput, metadata: Record<string, string>): RemoteChecksums {
+  const isWhole = head.ChecksumType !== 'COMPOSITE';
+  const sha256 = isWhole && /^[A-Za-z0-9+/]{43}=$/.test(head.ChecksumSHA256 ?? '') ? head.ChecksumSHA256 : undefined;
+  // An MD5 unless it was uploaded in parts, or is encrypted by a key of the customer's or of KMS.
+  const isMd5 = head.ServerSideEncryption !== 'aws:kms' && head.SSECustomerAlgorithm === undefined;
+  const md5 = isMd5 ? /^"([0-9a-f]{32})"$/.exec(head.ETag ?? '')?.[1] : undefined;
+  return {
+    crc32: (isWhole ? findCrc32(head.ChecksumCRC32) : undefined) ?? findCrc32(metadata[METADATA.crc32]),
+    sha256: sha256 === undefined ? undefined : Buffer.from(sha256, 'base64').toString('hex'),
+    md5,
+  };
+}

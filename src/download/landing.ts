@@ -1,0 +1,157 @@
+import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
+import { FolderHandle, splitPath } from '../custody/folder-handle';
+import { TransferError } from '../domain/errors';
+import { TEMPORARY_PREFIX } from '../domain/local-path';
+import { asDiskError } from './disk-error';
+
+export type OnExisting = 'overwrite' | 'rename' | 'skip';
+
+/** The folder that a file comes into, opened name by name: a symlink on the way leads nowhere. */
+export class Landing {
+  private constructor(
+    private readonly folder: FolderHandle,
+    private readonly name: Buffer,
+    /** Temporary, beside the file to be: a rename within one file system. */
+    readonly temporary: Buffer,
+  ) {}
+
+  /**
+   * Makes the folders above it.
+   * @param root absolute, of the configuration
+   * @param path relative, from `localPathOf`
+   * @param id tells our temporary file from any other's
+   * @throws TransferError PATH_REFUSED, DISK_FAILED
+   */
+  static async open(root: string, path: string, id: string): Promise<Landing> {
+    const { folder, name } = splitPath(Buffer.from(path));
+    let at: FolderHandle;
+    try {
+      at = FolderHandle.open(root);
+    } catch (error) {
+      throw asDiskError(error, `${root}/`);
+    }
+    try {
+      for (const one of folder.toString().split('/').filter(Boolean)) {
+        const next = await openOrMake(at, Buffer.from(one));
+        at.close();
+        at = next;
+      }
+      return new Landing(at, name, at.child(`${TEMPORARY_PREFIX}${id}`));
+    } catch (error) {
+      at.close();
+      throw explain(error, root, path);
+    }
+  }
+
+  /** As the folder lets others in, so the file: 0755 gives 0644, 0700 gives 0600. */
+  get defaultMode(): number {
+    return this.folder.mode & 0o666;
+  }
+
+  /** What is there under that name. */
+  find(name: Buffer = this.name): { readonly inode: string } | undefined {
+    const stats = lstatSync(this.folder.child(name), { bigint: true, throwIfNoEntry: false });
+    return stats === undefined ? undefined : { inode: String(stats.ino) };
+  }
+
+  /**
+   * Gives the temporary file its name.
+   * @returns the name it has got; undefined when the name is taken and is to stay
+   * @throws TransferError PATH_REFUSED, DISK_FAILED
+   */
+  land(onExisting: OnExisting): Buffer | undefined {
+    try {
+      if (onExisting === 'overwrite') {
+        renameSync(this.temporary, this.folder.child(this.name));
+        return this.name;
+      }
+      for (let i = 0; ; i++) {
+        const name = i === 0 ? this.name : numbered(this.name, i);
+        if (this.#tryLink(name)) return name;
+        if (onExisting === 'skip') return undefined;
+      }
+    } catch (error) {
+      throw explain(error, '', this.name.toString());
+    }
+  }
+
+  /** Where an earlier attempt has landed the file with this inode, before it could be noted. */
+  findLanded(inode: string): Buffer | undefined {
+    for (let i = 0; ; i++) {
+      const name = i === 0 ? this.name : numbered(this.name, i);
+      const found = this.find(name);
+      if (found?.inode === inode) return name;
+      if (found === undefined) return undefined;
+    }
+  }
+
+  /** Whether the temporary file is the one with this inode. */
+  holds(inode: string): boolean {
+    const stats = lstatSync(this.temporary, { bigint: true, throwIfNoEntry: false });
+    return stats !== undefined && String(stats.ino) === inode;
+  }
+
+  /** The names in it, made durable. */
+  sync(): Promise<void> {
+    return this.folder.sync();
+  }
+
+  discard(): void {
+    try {
+      unlinkSync(this.temporary);
+    } catch {
+      // it is not there
+    }
+  }
+
+  close(): void {
+    this.folder.close();
+  }
+
+  /** A link refuses a name that is taken, as a rename does not. */
+  #tryLink(name: Buffer): boolean {
+    try {
+      linkSync(this.temporary, this.folder.child(name));
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST') return false;
+      if (code !== 'EPERM' && code !== 'EOPNOTSUPP' && code !== 'ENOSYS') throw error;
+      if (this.find(name) !== undefined) return false;
+      renameSync(this.temporary, this.folder.child(name)); // FAT has no links
+      return true;
+    }
+    unlinkSync(this.temporary);
+    return true;
+  }
+}
+
+/** `a (1).txt` */
+function numbered(name: Buffer, i: number): Buffer {
+  const text = name.toString();
+  const at = text.lastIndexOf('.');
+  const [stem, extension] = at > 0 ? [text.slice(0, at), text.slice(at)] : [text, ''];
+  return Buffer.from(`${stem} (${i})${extension}`);
+}
+
+/** A folder as open to others as the one it is made in. */
+async function openOrMake(parent: FolderHandle, name: Buffer): Promise<FolderHandle> {
+  try {
+    return parent.openChild(name);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    const made = parent.makeChild(name, parent.mode);
+    await parent.sync();
+    return made;
+  }
+}
+
+function explain(error: unknown, root: string, path: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'ENOTDIR' || code === 'ELOOP' || code === 'EISDIR' || code === 'EEXIST' || code === 'ENOTEMPTY')
+    return new TransferError(
+      'PATH_REFUSED',
+      `${path} cannot be a file here: a file or a symlink stands where its folder should be, or a folder where it should be; move that away, or rename the object`,
+      { cause: error },
+    );
+  return asDiskError(error, `${root}/`);
+}

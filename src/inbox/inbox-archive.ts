@@ -1,0 +1,133 @@
+import { hasCode, TransferError } from '../domain/errors';
+import { renamedKey } from '../domain/key-template';
+import type { Log } from '../log';
+import type { Inbound } from './inbound';
+import type { InboxStore } from './inbox-store';
+import type { InboxTable } from './inbox-table';
+
+export interface ArchiveOptions {
+  readonly table: InboxTable;
+  readonly store: InboxStore;
+  /** Of the inbox: what lies elsewhere stays where it is. */
+  readonly prefix: string;
+  readonly archivePrefix: string;
+  readonly nowMs: () => number;
+  readonly log: Log;
+}
+
+const TRIES = 20;
+
+/** The way of a landed object from the inbox to the archive: a key of its own, a copy that is checked, and then the delete. */
+export class InboxArchive {
+  /** Told once, and to be seen in the status until it is granted. */
+  #problem: string | undefined;
+
+  constructor(private readonly options: ArchiveOptions) {}
+
+  get problem(): string | undefined {
+    return this.#problem;
+  }
+
+  advance(row: Inbound, signal: AbortSignal): Promise<Inbound> {
+    switch (row.state) {
+      case 'landed':
+        return this.#choose(row, signal);
+      case 'archiving':
+        return this.#copy(row, signal);
+      case 'archived':
+        return this.#remove(row, signal);
+      default:
+        throw new Error(`an inbound object is ${row.state} and to be archived`);
+    }
+  }
+
+  /** Committed before anything is copied: a repeated copy goes over our own, never over another's. */
+  async #choose(row: Inbound, signal: AbortSignal): Promise<Inbound> {
+    const { table, prefix, archivePrefix, nowMs } = this.options;
+    const { objectKey } = row;
+    if (!objectKey.startsWith(prefix)) return table.step(row, 'keep', { outcome: 'landed' });
+    const plain = archivePrefix + objectKey.slice(prefix.length);
+    const now = nowMs();
+    try {
+      for (let tries = 0; tries <= TRIES; tries++) {
+        const key = tries === 0 ? plain : renamedKey(plain, now, tries);
+        const isFree = await this.#isFree(key, signal);
+        // Nobody tells us what is there: a name with the time in it is free, as far as anybody can know.
+        if (isFree === true || (isFree === undefined && tries > 0))
+          return await table.step(row, 'archive', { archive_key: key });
+      }
+    } catch (error) {
+      if (hasCode(error, 'KEY_TOO_LONG')) return this.#keep(row, error);
+      throw error;
+    }
+    throw new TransferError('CONFLICT', `${plain} and ${TRIES} names beside it are taken in the archive`);
+  }
+
+  async #copy(row: Inbound, signal: AbortSignal): Promise<Inbound> {
+    const { table, store } = this.options;
+    const { objectKey, etag, sizeBytes, crc32 } = row;
+    const to = row.archiveKey!;
+    try {
+      await store.copy(objectKey, { etag: etag!, sizeBytes: sizeBytes!, checksums: {} }, to, signal);
+    } catch (error) {
+      if (hasCode(error, 'ACCESS_DENIED')) return this.#denied(row, error);
+      if (hasCode(error, 'OBJECT_MISSING')) return this.#keep(row, error); // somebody else has taken it away
+      if (hasCode(error, 'OBJECT_CHANGED')) return this.#replaced(await this.#keep(row, error));
+      throw error;
+    }
+    const found = await store.find(to, signal).catch((error: unknown) => {
+      if (hasCode(error, 'ACCESS_DENIED')) return 'unseen' as const;
+      throw error;
+    });
+    if (found !== 'unseen') {
+      const isWhole = found?.sizeBytes === sizeBytes && (found?.checksums.crc32 ?? crc32) === crc32;
+      if (!isWhole)
+        throw new TransferError('S3_INTERNAL', `the copy ${to} is not what ${objectKey} is; copying it anew`);
+    }
+    return table.step(row, 'copied');
+  }
+
+  async #remove(row: Inbound, signal: AbortSignal): Promise<Inbound> {
+    const { table, store } = this.options;
+    try {
+      await store.remove(row.objectKey, row.etag!, signal);
+    } catch (error) {
+      if (hasCode(error, 'ACCESS_DENIED')) return this.#denied(row, error);
+      if (hasCode(error, 'OBJECT_CHANGED'))
+        return this.#replaced(await table.step(row, 'remove', { outcome: 'archived' }));
+      throw error;
+    }
+    this.#problem = undefined;
+    return table.step(row, 'remove', { outcome: 'archived' });
+  }
+
+  /** A newer version stands under the key: it is fetched, never deleted unseen. */
+  async #replaced(row: Inbound): Promise<Inbound> {
+    await this.options.table.want([{ key: row.objectKey, etag: undefined, request: row.request }]);
+    return row;
+  }
+
+  #denied(row: Inbound, error: TransferError): Promise<Inbound> {
+    if (this.#problem === undefined)
+      this.options.log.warn({ key: row.objectKey, reason: error.message }, 'landed, not archived: access denied');
+    this.#problem = `objects land and stay in the inbox: ${error.message}`;
+    return this.#keep(
+      row,
+      new TransferError('ACCESS_DENIED', `landed, not archived: access denied (${error.message})`),
+    );
+  }
+
+  #keep(row: Inbound, { code, message }: TransferError): Promise<Inbound> {
+    return this.options.table.step(row, 'keep', { outcome: 'landed', error_code: code, error_message: message });
+  }
+
+  /** @returns undefined when nobody may look */
+  async #isFree(key: string, signal: AbortSignal): Promise<boolean | undefined> {
+    try {
+      return (await this.options.store.find(key, signal)) === undefined;
+    } catch (error) {
+      if (hasCode(error, 'ACCESS_DENIED')) return undefined;
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,192 @@
+import { setMaxListeners } from 'node:events';
+import type { Clock } from '../clock';
+import { backoffMs } from '../domain/backoff';
+import { asTransferError, hasCode, TransferError } from '../domain/errors';
+import type { Link } from '../link/link';
+import type { Log } from '../log';
+import { RunLoop } from '../run-loop';
+import type { Inbound } from './inbound';
+import type { InboxTable } from './inbox-table';
+import type { PullAttempt, PullObject } from './pull-object';
+import { ENDED } from './transitions';
+
+export interface InboxWorkerOptions {
+  readonly table: InboxTable;
+  readonly pull: PullObject;
+  readonly link: Link;
+  readonly parallelObjects: number;
+  readonly retryMaxMs: number;
+  readonly accountProbeMaxMs: number;
+  readonly clock: Clock;
+  /** 0 ≤ dice < 1 */
+  readonly dice: () => number;
+  readonly log: Log;
+}
+
+const RETRY_BASE_MS = 1_000;
+const IDLE_MS = 60_000;
+/** A large object may take hours: it never gets the last way down. */
+const LARGE_BYTES = 64 * 1024 * 1024;
+/** An object in the middle of a step when we are stopped may end it in peace; a large one resumes. */
+const STOP_GRACE_MS = 1_500;
+
+/** Takes objects that are due, brings several down side by side, and puts back what failed for its own later attempt. */
+export class InboxWorker {
+  readonly #active = new Map<number, PullAttempt>();
+  readonly #work = new Set<Promise<void>>();
+  readonly #loop: RunLoop;
+  readonly #cutOff = new AbortController();
+  /** Told on change: it is the same for every object. */
+  #told: string | undefined;
+  #finished: Promise<void> = Promise.resolve();
+  #broken: Error | undefined;
+
+  constructor(private readonly options: InboxWorkerOptions) {
+    setMaxListeners(0, this.#cutOff.signal);
+    this.#loop = new RunLoop(() => this.#step(), options.clock);
+  }
+
+  /** Under way, for a person to see. */
+  get active(): readonly PullAttempt[] {
+    return [...this.#active.values()];
+  }
+
+  /** What keeps objects from coming, and is not theirs alone; ends with the next step. */
+  get problem(): string | undefined {
+    return this.#told;
+  }
+
+  /** Rejects when the worker itself broke: the process should end and be started again. */
+  get finished(): Promise<void> {
+    return this.#finished;
+  }
+
+  start(): this {
+    this.#loop.start();
+    this.#finished = this.#untilDrained();
+    return this;
+  }
+
+  /** There may be something to do: new rows, a free way, the link is up. */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** Resolves when every step under way is concluded. */
+  async stop(): Promise<void> {
+    this.#loop.stop();
+    const grace = setTimeout(() => this.#cutOff.abort(), STOP_GRACE_MS);
+    await this.#finished.catch(() => undefined);
+    clearTimeout(grace);
+  }
+
+  /** @returns for how many milliseconds there is nothing to do */
+  async #step(): Promise<number> {
+    const { table, link, parallelObjects, retryMaxMs, accountProbeMaxMs, clock } = this.options;
+    const nowMs = clock.nowMs();
+    await table.clampRunAt(nowMs + Math.max(retryMaxMs, accountProbeMaxMs) + IDLE_MS);
+    if (link.status.state === 'down') return IDLE_MS; // its coming up wakes us
+    const room = parallelObjects - this.#active.size;
+    // Beyond the free ways: the first of them may be large ones that have to wait.
+    const due = room > 0 ? table.due(room + 2 * parallelObjects, nowMs, [...this.#active.keys()]) : [];
+    let started = 0;
+    for (const row of due) {
+      if (started === room) break;
+      if (isLarge(row) && !this.#hasRoomForLarge()) continue;
+      this.#track(row);
+      started++;
+    }
+    const nextMs = table.nextRunAtMs(nowMs);
+    return nextMs === undefined ? IDLE_MS : Math.max(1, Math.min(IDLE_MS, nextMs - clock.nowMs()));
+  }
+
+  #hasRoomForLarge(): boolean {
+    const large = this.active.filter(({ row }) => isLarge(row)).length;
+    return large < Math.max(1, this.options.parallelObjects - 1);
+  }
+
+  async #untilDrained(): Promise<void> {
+    try {
+      await this.#loop.finished;
+    } finally {
+      while (this.#work.size > 0) await Promise.all(this.#work);
+    }
+    if (this.#broken !== undefined) throw this.#broken;
+  }
+
+  /** Work that throws is a defect of ours, or of the ledger: the worker ends, and says so through `finished`. */
+  #track(row: Inbound): void {
+    const attempt: PullAttempt = { row, remote: undefined, fetchedBytes: 0 };
+    this.#active.set(row.id, attempt);
+    const tracked = this.#attempt(attempt)
+      .catch((error: Error) => {
+        this.#broken ??= error;
+        this.#loop.stop();
+        this.#cutOff.abort();
+      })
+      .finally(() => {
+        this.#active.delete(row.id);
+        this.#work.delete(tracked);
+        this.wake();
+      });
+    this.#work.add(tracked);
+  }
+
+  async #attempt(attempt: PullAttempt): Promise<void> {
+    const startedMs = this.options.clock.monotonicMs();
+    try {
+      await this.options.pull.pull(attempt, this.#cutOff.signal);
+    } catch (cause) {
+      const error = this.#cutOff.signal.aborted
+        ? new TransferError('STOPPING', 'stopping', { cause })
+        : asTransferError(cause);
+      await this.#conclude(attempt.row, error);
+      return;
+    }
+    this.#told = undefined;
+    const { id, objectKey: key, sizeBytes, state, outcome, errorMessage } = attempt.row;
+    const ms = Math.round(this.options.clock.monotonicMs() - startedMs);
+    const reason = errorMessage === undefined ? {} : { reason: errorMessage };
+    this.options.log.info(
+      { id, key, ...(sizeBytes === undefined ? {} : { sizeBytes }), ms, ...reason },
+      outcome ?? state,
+    );
+  }
+
+  async #conclude(row: Inbound, error: TransferError): Promise<void> {
+    const { table, clock, dice, log, retryMaxMs, accountProbeMaxMs } = this.options;
+    const fields = { id: row.id, key: row.objectKey, code: error.code, reason: error.message };
+    if (ENDED.includes(row.state) || error.recovery === 'release') return;
+    if (error.recovery === 'give-up' && !ARCHIVING.has(row.state)) {
+      await table.step(row, 'fail', { error_code: error.code, error_message: error.message.slice(0, 1_000) });
+      log.error(fields, 'object cannot be taken');
+      return;
+    }
+    if (error.recovery === 'await-link' && (await this.#isLinkDown(error))) return; // it keeps its place in line
+    const isAccount = error.recovery === 'await-account';
+    const capMs = isAccount ? accountProbeMaxMs : retryMaxMs;
+    const pauseMs = backoffMs(row.failures, { baseMs: RETRY_BASE_MS, capMs }, dice());
+    await table.defer(row, clock.nowMs() + pauseMs, true, error);
+    if (!isAccount && error.code !== 'NO_ROOM' && error.code !== 'DISK_FAILED') {
+      log.warn(fields, 'attempt failed, another follows');
+      return;
+    }
+    if (this.#told === undefined) log.error(fields, 'objects cannot come down');
+    this.#told = error.message;
+  }
+
+  async #isLinkDown(error: TransferError): Promise<boolean> {
+    const target = error.code === 'CREDENTIALS_UNREACHABLE' ? 'credentials' : 's3';
+    try {
+      return (await this.options.link.verify(target)) === 'down';
+    } catch (stopped) {
+      if (hasCode(stopped, 'STOPPING')) return true;
+      throw stopped;
+    }
+  }
+}
+
+/** From here on the file is safe, and only its way into the archive is left: that is tried on. */
+const ARCHIVING: ReadonlySet<string> = new Set(['landed', 'archiving', 'archived']);
+
+const isLarge = ({ sizeBytes = 0 }: Inbound): boolean => sizeBytes > LARGE_BYTES;

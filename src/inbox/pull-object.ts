@@ -1,0 +1,185 @@
+import { TransferError } from '../domain/errors';
+import { type LocalPath, localPathOf } from '../domain/local-path';
+import { fetchFile, isGone } from '../download/fetch-file';
+import { Landing, type OnExisting } from '../download/landing';
+import type { Log } from '../log';
+import type { Inbound } from './inbound';
+import type { InboxArchive } from './inbox-archive';
+import type { InboxStore, RemoteObject } from './inbox-store';
+import type { InboxTable } from './inbox-table';
+import { ENDED } from './transitions';
+
+export interface PullOptions {
+  readonly table: InboxTable;
+  readonly store: InboxStore;
+  readonly archive: InboxArchive;
+  /** Absolute; files land below it. */
+  readonly folder: string;
+  /** A file's name is what follows the longest of these. */
+  readonly prefixes: readonly string[];
+  readonly onExisting: OnExisting;
+  readonly maxObjectBytes: number | undefined;
+  /** Tells this run of the device from those before: what they wrote last may not be on the disk. */
+  readonly bootId: string;
+  readonly log: Log;
+}
+
+/** One object under way. */
+export interface PullAttempt {
+  /** As the ledger has it now. */
+  row: Inbound;
+  /** What S3 has said of it in this attempt. */
+  remote: RemoteObject | undefined;
+  fetchedBytes: number;
+}
+
+/**
+ * Brings one object down, step by step: each step is in the ledger before the next begins, and may be repeated after a
+ * power cut. The object leaves the inbox last, when the file is on disk under its name and the copy is checked.
+ */
+export class PullObject {
+  constructor(private readonly options: PullOptions) {}
+
+  /** @throws TransferError, with `attempt.row` as far as it came */
+  async pull(attempt: PullAttempt, signal: AbortSignal): Promise<void> {
+    while (!ENDED.includes(attempt.row.state)) {
+      if (signal.aborted) throw new TransferError('STOPPING', 'stopping');
+      attempt.row = await this.#advance(attempt, signal);
+    }
+  }
+
+  #advance(attempt: PullAttempt, signal: AbortSignal): Promise<Inbound> {
+    switch (attempt.row.state) {
+      case 'wanted':
+        return this.#begin(attempt, signal);
+      case 'fetching':
+        return this.#fetch(attempt, signal);
+      case 'landing':
+        return this.#land(attempt.row);
+      default:
+        return this.options.archive.advance(attempt.row, signal);
+    }
+  }
+
+  /** Which version there is, and whether it may come. */
+  async #begin(attempt: PullAttempt, signal: AbortSignal): Promise<Inbound> {
+    const { table, store, maxObjectBytes, onExisting, bootId, log } = this.options;
+    const { row } = attempt;
+    const { objectKey } = row;
+    const local = this.#localPathOf(objectKey);
+    if ('refused' in local)
+      throw new TransferError(
+        'PATH_REFUSED',
+        `${objectKey} cannot be a file here: ${local.refused}; rename the object`,
+      );
+    const remote = await store.find(objectKey, signal);
+    if (remote === undefined)
+      return table.step(row, 'supersede', {
+        error_code: 'OBJECT_MISSING',
+        error_message: `there is no object ${objectKey} now`,
+      });
+    attempt.remote = remote;
+    const facts = { etag: remote.etag, size_bytes: remote.sizeBytes };
+    if (table.hasLanded(row, remote.etag))
+      return table.step(row, 'skip', { ...facts, outcome: 'skipped', error_message: 'this version has landed before' });
+    if (maxObjectBytes !== undefined && remote.sizeBytes > maxObjectBytes) {
+      attempt.row = await table.note(row, facts);
+      throw new TransferError(
+        'OBJECT_TOO_LARGE',
+        `${objectKey} has ${remote.sizeBytes} bytes, inbox.maxObjectBytes lets ${maxObjectBytes} pass; raise it, or send less`,
+      );
+    }
+    if (onExisting === 'skip' && (await this.#isThere(local.path, row.id)))
+      return table.step(row, 'skip', { ...facts, outcome: 'skipped', error_message: `${local.path} is there already` });
+    if (local.isMapped)
+      log.warn({ key: objectKey, path: local.path }, 'the object cannot have its own name here and gets another');
+    return table.step(row, 'begin', { ...facts, boot_id: bootId, durable_bytes: 0, landed_path: local.path });
+  }
+
+  async #fetch(attempt: PullAttempt, signal: AbortSignal): Promise<Inbound> {
+    const { table, store, bootId } = this.options;
+    const { row } = attempt;
+    const landing = await this.#open(row);
+    try {
+      const remote = await this.#sameVersion(attempt, signal);
+      const { crc32, inode, verified } = await fetchFile(
+        store.file(row.objectKey),
+        remote,
+        landing.temporary,
+        {
+          mode: remote.mode ?? landing.defaultMode,
+          mtimeMs: remote.mtimeMs,
+          trustedBytes: row.bootId === bootId ? remote.sizeBytes : row.durableBytes,
+          onBytes: (bytes) => {
+            attempt.fetchedBytes += bytes;
+          },
+          onDurable: async (durable_bytes) => {
+            attempt.row = await table.note(attempt.row, { durable_bytes, boot_id: bootId });
+          },
+        },
+        signal,
+      );
+      return await table.step(attempt.row, 'verify', { crc32, inode, verified });
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      landing.discard();
+      const { code, message } = error as TransferError;
+      const ended = await table.step(attempt.row, 'supersede', { error_code: code, error_message: message });
+      await table.want([{ key: row.objectKey, etag: undefined, request: row.request }]); // what is there now
+      return ended;
+    } finally {
+      landing.close();
+    }
+  }
+
+  /** An earlier attempt may have landed it, and been killed before it could be noted: the inode tells. */
+  async #land(row: Inbound): Promise<Inbound> {
+    const { table, onExisting } = this.options;
+    const landing = await this.#open(row);
+    try {
+      let name = landing.findLanded(row.inode!);
+      if (name === undefined) {
+        if (!landing.holds(row.inode!)) return await table.step(row, 'refetch', { durable_bytes: 0 });
+        name = landing.land(onExisting);
+      }
+      landing.discard();
+      if (name === undefined)
+        return await table.step(row, 'skip', {
+          outcome: 'skipped',
+          error_message: `${row.landedPath} is there already`,
+        });
+      await landing.sync();
+      const folder = row.landedPath!.slice(0, row.landedPath!.lastIndexOf('/') + 1);
+      return await table.step(row, 'land', { landed_path: `${folder}${name.toString()}` });
+    } finally {
+      landing.close();
+    }
+  }
+
+  async #sameVersion(attempt: PullAttempt, signal: AbortSignal): Promise<RemoteObject> {
+    const { objectKey, etag } = attempt.row;
+    attempt.remote ??= await this.options.store.find(objectKey, signal);
+    if (attempt.remote === undefined) throw new TransferError('OBJECT_MISSING', `${objectKey} is gone`);
+    if (attempt.remote.etag !== etag)
+      throw new TransferError('OBJECT_CHANGED', `${objectKey} has been replaced in the meantime`);
+    return attempt.remote;
+  }
+
+  async #isThere(path: string, id: number): Promise<boolean> {
+    const landing = await Landing.open(this.options.folder, path, String(id));
+    const found = landing.find();
+    landing.close();
+    return found !== undefined;
+  }
+
+  #open({ id, landedPath }: Inbound): Promise<Landing> {
+    return Landing.open(this.options.folder, landedPath!, String(id));
+  }
+
+  #localPathOf(key: string): LocalPath {
+    const prefix = this.options.prefixes
+      .filter((one) => key.startsWith(one))
+      .reduce((longest, one) => (one.length > longest.length ? one : longest), '');
+    return localPathOf(key.slice(prefix.length));
+  }
+}
