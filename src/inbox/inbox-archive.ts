@@ -21,6 +21,7 @@ const TRIES = 20;
 export class InboxArchive {
   /** Told once, and to be seen in the status until it is granted. */
   #problem: string | undefined;
+  #headDenied = false;
 
   constructor(private readonly options: ArchiveOptions) {}
 
@@ -121,10 +122,21 @@ export class InboxArchive {
     return this.options.table.step(row, 'keep', { outcome: 'landed', error_code: code, error_message: message });
   }
 
-  /** @returns undefined when nobody may look */
+  /**
+   * Where a missing key is denied rather than missing, a listing may still tell: a policy may grant it for our folder
+   * only. @returns undefined when nobody may look
+   */
   async #isFree(key: string, signal: AbortSignal): Promise<boolean | undefined> {
+    const { store } = this.options;
     try {
-      return (await this.options.store.find(key, signal)) === undefined;
+      if (!this.#headDenied) return (await store.find(key, signal)) === undefined;
+    } catch (error) {
+      if (!hasCode(error, 'ACCESS_DENIED')) throw error;
+      this.#headDenied = true;
+    }
+    try {
+      for await (const page of store.list(key, signal)) return !page.some((listed) => listed.key === key); // it would be the first
+      return true;
     } catch (error) {
       if (hasCode(error, 'ACCESS_DENIED')) return undefined;
       throw error;
