@@ -5,12 +5,13 @@ import {
   mkdirSync,
   mkdtempSync,
   readdirSync,
-  readFileSync,
   renameSync,
   rmSync,
+  writeFileSync,
 } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { build, type Metafile, type Plugin } from 'esbuild';
+import { readDatabaseBinary } from './native-parts';
 
 const root = resolve(__dirname, '../..');
 const dist = join(root, 'dist');
@@ -36,14 +37,10 @@ const apart: Plugin = {
   },
 };
 
-/** The device's bundles, with the one native part beside them, named by the Node it was built for. */
-async function bundle(): Promise<void> {
-  if (readFileSync(native).includes('RemoveEnvironmentCleanupHook'))
-    throw new Error(`${native} would abort at a garbage collection (src/build/object-wrap.h); npm run postinstall`);
-  mkdirSync(dist, { recursive: true });
-  // Made aside and renamed: a daemon or a test that starts meanwhile finds the old file or the new one, never half of it.
-  const aside = mkdtempSync(join(dist, '.new-'));
-  const result = await build({
+/** The device's bundles. The same sources give the same bytes in whatever folder they lie. */
+export async function bundle(outdir: string): Promise<Metafile> {
+  const { metafile } = await build({
+    absWorkingDir: root, // paths in comments start here
     entryPoints: {
       main: join(root, 'src/main.ts'),
       courier: join(root, 'src/cli/main.ts'),
@@ -51,7 +48,7 @@ async function bundle(): Promise<void> {
     },
     plugins: [apart],
     supported: { 'dynamic-import': false }, // becomes a require: an import() would not see the names of a CommonJS file
-    outdir: aside,
+    outdir,
     bundle: true,
     platform: 'node',
     target: 'node20',
@@ -64,15 +61,25 @@ async function bundle(): Promise<void> {
     metafile: true,
     logLevel: 'warning',
   });
-  chmodSync(join(aside, 'courier.js'), 0o755);
-  copyFileSync(native, join(aside, `better_sqlite3-${process.versions.modules}.node`));
+  chmodSync(join(outdir, 'courier.js'), 0o755);
+  return metafile;
+}
+
+/** For development: the bundles in `dist/`, with the one native part beside them, named by the Node it was built for. */
+async function buildDist(): Promise<void> {
+  const database = readDatabaseBinary(native);
+  mkdirSync(dist, { recursive: true });
+  // Made aside and renamed: a daemon or a test that starts meanwhile finds the old file or the new one, never half of it.
+  const aside = mkdtempSync(join(dist, '.new-'));
+  const { outputs } = await bundle(aside);
+  writeFileSync(join(aside, `better_sqlite3-${process.versions.modules}.node`), database, { mode: 0o755 });
   const crt = join(root, `node_modules/aws-crt/dist/bin/linux-${process.arch}-glibc/aws-crt-nodejs.node`);
   if (existsSync(crt)) copyFileSync(crt, join(aside, basename(crt))); // there is none for 32-bit ARM
   for (const name of readdirSync(aside)) renameSync(join(aside, name), join(dist, name));
   rmSync(aside, { recursive: true });
-  for (const [file, { bytes }] of Object.entries(result.metafile.outputs)) {
+  for (const [file, { bytes }] of Object.entries(outputs)) {
     process.stdout.write(`dist/${basename(file)}  ${Math.round(bytes / 1024)} KiB\n`);
   }
 }
 
-void bundle();
+if (require.main === module) void buildDist();
