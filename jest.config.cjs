@@ -1,4 +1,4 @@
-// Three suites share one configuration: `npm test` runs unit and integration tests, the others are asked for by name.
+// Four suites share one configuration: `npm test` runs unit and integration tests, the others are asked for by name.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 
 const suite = process.env.SUITE ?? 'default';
@@ -6,6 +6,7 @@ const SUITES = {
   default: ['<rootDir>/test/**/*.test.ts'],
   engines: ['<rootDir>/test/**/*.engines.ts'],
   crash: ['<rootDir>/test/**/*.crash.ts'],
+  package: ['<rootDir>/test/**/*.package.ts'],
 };
 
 module.exports = {

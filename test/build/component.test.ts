@@ -101,6 +101,22 @@ describe('the built component', () => {
     }
   });
 
+  it.each(['artifacts/systemd/thing-courier.service', 'artifacts/container/Dockerfile'])(
+    'is what %s starts, with flags there are',
+    (file) => {
+      const [zip] = readdirSync(artifacts);
+      const names = Object.keys(unzipSync(readFileSync(join(artifacts, zip!))));
+      const started = [...read(file).matchAll(/\/opt\/thing-courier\/([\w.]+)/g)].map(([, name]) => name!);
+      expect(started).toContain('run.sh');
+      for (const name of started) expect(names).toContain(name);
+      const lines = read(file).split('\n');
+      const command = lines.find((line) => /^(?:ExecStart|ENTRYPOINT)\b/.test(line))!;
+      const flags = command.match(/--[a-z-]+/g) ?? [];
+      expect(flags).toEqual(['--config', '--state-dir']);
+      for (const flag of flags) expect(read('src/main.ts')).toMatch(new RegExp(`\\b'?${flag.slice(2)}'?: \\{ type:`));
+    },
+  );
+
   it('has a notice for every package that is in a bundle', () => {
     const [zip] = readdirSync(artifacts);
     const files = unzipSync(readFileSync(join(artifacts, zip!)));
