@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { bundle } from './bundle';
+import { choosePackages } from './choose-packages';
 import { findNativeParts, type NativeParts, PLATFORMS } from './native-parts';
 import { collectNotices } from './notices';
 import { type PackageFiles, packZip } from './pack-zip';
@@ -20,22 +21,20 @@ const MAX_ZIP_BYTES = 6_500_000;
  * @throws Error with the next step; when parts are required and missing, before anything is written
  */
 async function buildComponent(output: string, requireAll: boolean): Promise<void> {
-  const parts = PLATFORMS.map((platform) => findNativeParts(ROOT, platform));
-  const leftOut = parts.flatMap((part) => part.leftOut);
-  if (requireAll && leftOut.length > 0) throw new Error(`parts are missing:\n${leftOut.join('\n')}`);
-  const complete = parts.filter(({ nodeMajors }) => nodeMajors.length > 0);
-  if (complete.length === 0) throw new Error(`there is nothing to package:\n${leftOut.join('\n')}`);
-
+  const { packages, leftOut } = choosePackages(
+    PLATFORMS.map((platform) => findNativeParts(ROOT, platform)),
+    requireAll,
+  );
   const source = readFileSync(join(ROOT, 'recipe/recipe.yaml'), 'utf8');
   const { recipe, text } = publishedRecipe(
     source,
-    complete.map(({ platform }) => platform),
+    packages.map(({ platform }) => platform),
   );
   const common = await bundledFiles();
   rmSync(output, { recursive: true, force: true });
   const artifacts = join(output, 'artifacts', recipe.ComponentName, recipe.ComponentVersion);
   mkdirSync(artifacts, { recursive: true });
-  for (const part of complete) {
+  for (const part of packages) {
     const zip = packZip(
       new Map<string, string | Uint8Array>([...common, ...part.files, ['requires.sh', requirements(part)]]),
     );
@@ -49,8 +48,6 @@ async function buildComponent(output: string, requireAll: boolean): Promise<void
   mkdirSync(join(output, 'recipes'));
   writeFileSync(join(output, 'recipes/recipe.yaml'), text);
   say(`recipe.yaml  ${Buffer.byteLength(text)} bytes  ${recipe.ComponentName} ${recipe.ComponentVersion}`);
-  for (const { platform } of parts.filter((part) => !complete.includes(part)))
-    say(`left out: ${platform} altogether, package and manifest: nothing would run there`);
   for (const sentence of leftOut) say(`left out: ${sentence}`);
 }
 
