@@ -11,7 +11,8 @@ command -v node-gyp >/dev/null || fail 'node-gyp is not on the PATH; start this 
 version_in() { sed -n 's/^ *"version": "\(.*\)",*$/\1/p' "$1/package.json"; }
 version=$(version_in "$root/node_modules/better-sqlite3")
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT INT TERM
+trap 'rm -rf "$work"' EXIT
+trap 'exit 1' INT TERM
 # Sources at one path for all, and no path of ours in what is compiled: the same source gives the same bytes anywhere.
 mkdir "$work/better-sqlite3"
 (cd "$root/node_modules/better-sqlite3" && cp -R binding.gyp deps src package.json "$work/better-sqlite3/")
