@@ -12,13 +12,16 @@ describe('the real GDK', () => {
 
   itWhere(missing, 'builds the component', async () => {
     const folder = copyProject(); // it empties greengrass-build/ first
-    const { status, stdout, stderr } = spawnSync('gdk', ['component', 'build'], { cwd: folder, encoding: 'utf8' });
-    process.stdout.write(`${stdout}${stderr}`);
-    expect(status).toBe(0);
-    expect(readdirSync(join(folder, 'greengrass-build/recipes'))).toEqual(['recipe.yaml']);
-    const artifacts = readdirSync(BuiltComponent.artifactsIn(join(folder, 'greengrass-build'), VERSION));
-    expect(artifacts).not.toHaveLength(0);
-    expect(artifacts.filter((name) => !/^thing-courier-linux-(?:x64|arm64)\.zip$/.test(name))).toEqual([]);
-    rmSync(folder, { recursive: true });
+    try {
+      const { status, stdout, stderr } = spawnSync('gdk', ['component', 'build'], { cwd: folder, encoding: 'utf8' });
+      process.stdout.write(`${stdout}${stderr}`);
+      expect(status).toBe(0);
+      expect(readdirSync(join(folder, 'greengrass-build/recipes'))).toEqual(['recipe.yaml']);
+      const artifacts = readdirSync(BuiltComponent.artifactsIn(join(folder, 'greengrass-build'), VERSION));
+      expect(artifacts).not.toHaveLength(0);
+      expect(artifacts.filter((name) => !/^thing-courier-linux-(?:x64|arm64)\.zip$/.test(name))).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
