@@ -73,7 +73,11 @@ export class FolderHandle {
   }
 
   child(name: Buffer | string): Buffer {
-    return Buffer.concat([this.#base, typeof name === 'string' ? Buffer.from(name) : name]);
+    const path = Buffer.allocUnsafe(this.#base.length + Buffer.byteLength(name));
+    this.#base.copy(path);
+    if (typeof name === 'string') path.write(name, this.#base.length);
+    else name.copy(path, this.#base.length);
+    return path;
   }
 
   /** @returns undefined when there is no such entry */

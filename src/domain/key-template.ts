@@ -101,29 +101,32 @@ const NEXT_STEP: Record<ThingField, string> = {
 };
 
 function fill(field: FileField, { path, mtimeMs, id }: KeySubject): string {
-  const name = path.slice(path.lastIndexOf('/') + 1);
-  const utc = new Date(mtimeMs).toISOString();
   switch (field) {
     case 'path':
       return path;
     case 'name':
-      return name;
+      return nameOf(path);
     case 'ext':
-      return splitExtension(name).ext;
+      return splitExtension(nameOf(path)).ext;
     case 'id':
       return String(id);
     case 'yyyy':
-      return utc.slice(0, utc.indexOf('-', 1));
+      return utcOf(mtimeMs).slice(0, -20);
     case 'MM':
-      return utc.slice(-19, -17);
+      return utcOf(mtimeMs).slice(-19, -17);
     case 'dd':
-      return utc.slice(-16, -14);
+      return utcOf(mtimeMs).slice(-16, -14);
     case 'HH':
-      return utc.slice(-13, -11);
+      return utcOf(mtimeMs).slice(-13, -11);
     default:
       return field satisfies never;
   }
 }
+
+const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** `2026-11-22T05:38:00.000Z`; of a far year, `+012026-…`. */
+const utcOf = (mtimeMs: number): string => new Date(mtimeMs).toISOString();
 
 function splitExtension(name: string): { stem: string; ext: string } {
   const dot = name.lastIndexOf('.');

@@ -12,9 +12,8 @@ export function printableName(name: Buffer): string {
 
 /** The one other name on disk that is printed like this one, if there can be one: `a%0Ab` for `a⏎b`, and the reverse. */
 export function findNamesake(name: Buffer): Buffer | undefined {
-  const printed = printableName(name);
-  const plain = Buffer.from(printed);
-  if (!plain.equals(name)) return plain;
+  const printed = name.toString('utf8');
+  if (!isPlain(name, printed)) return Buffer.from(escapeOdd(name));
   if (!LOOKS_ESCAPED.test(printed)) return undefined;
   const parts = printed.split(/%([0-9A-F]{2})/).map((part, i) => {
     if (i % 2 === 0) return Buffer.from(part);

@@ -67,7 +67,16 @@ export class OutboxRules {
   }
 }
 
+/** Asked for every file of every look: all patterns are one expression of names, and one of paths. */
 function matcher(patterns: readonly string[]): (path: string) => boolean {
-  const tests = patterns.map((pattern) => picomatch(pattern, { dot: true, basename: !pattern.includes('/') }));
-  return (path) => tests.some((test) => test(path));
+  const literal = new Set(patterns); // a name with brackets is itself as well
+  const names = anyOf(patterns.filter((pattern) => !pattern.includes('/')));
+  const paths = anyOf(patterns.filter((pattern) => pattern.includes('/')));
+  return (path) =>
+    names?.test(path.slice(path.lastIndexOf('/') + 1)) === true || paths?.test(path) === true || literal.has(path);
 }
+
+const anyOf = (patterns: readonly string[]): RegExp | undefined =>
+  patterns.length === 0
+    ? undefined
+    : new RegExp(patterns.map((pattern) => `(?:${picomatch.makeRe(pattern, { dot: true }).source})`).join('|'));

@@ -75,7 +75,7 @@ export class UploadTable {
 
   /** A wall clock that was ahead must not hold a file back once it is right: nobody waits longer than the longest pause. */
   async clampRunAt(latestMs: number): Promise<void> {
-    const beyond = "WHERE state = 'queued' AND run_at_ms > :latestMs";
+    const beyond = "WHERE state = 'queued' AND run_at_ms > 0 AND run_at_ms > :latestMs";
     if (this.#sql.prepare(`SELECT 1 FROM upload ${beyond} LIMIT 1`).get({ latestMs }) === undefined) return;
     await this.ledger.write(() => this.#sql.prepare(`UPDATE upload SET run_at_ms = 1 ${beyond}`).run({ latestMs }));
   }

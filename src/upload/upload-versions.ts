@@ -12,6 +12,7 @@ export interface Delivered {
 }
 
 const SELECT_VERSION = 'SELECT id, path, batch, state, size_bytes, content, place, error_code FROM upload';
+const LATEST = `${SELECT_VERSION} WHERE outbox_id = ? AND path = ? ORDER BY id DESC LIMIT 1`;
 
 function versionOf(found: unknown): KnownVersion | undefined {
   if (found === undefined) return undefined;
@@ -41,8 +42,7 @@ export class UploadVersions {
 
   /** The latest version of a path. Asked for every file of every look, so no more than the answer needs. */
   findLatest(outboxId: number, path: Buffer): KnownVersion | undefined {
-    const sql = `${SELECT_VERSION} WHERE outbox_id = ? AND path = ? ORDER BY id DESC LIMIT 1`;
-    return versionOf(this.#sql.prepare(sql).get(outboxId, path));
+    return versionOf(this.#sql.prepare(LATEST).get(outboxId, path));
   }
 
   /** The latest version of a file of the spool. */
