@@ -35,6 +35,7 @@ import type { Log } from './log';
 import type { Bus, Channel } from './messages/bus';
 import { PublicationTable } from './messages/publication-table';
 import { Publisher } from './messages/publisher';
+import { Subscriptions } from './messages/subscriptions';
 import type { Outbox } from './outbox/outbox';
 import type { ObjectStore } from './upload/object-store';
 import type { UploadState } from './upload/transitions';
@@ -62,6 +63,10 @@ export interface Edge {
   readonly wrapInbox?: (store: InboxStore) => InboxStore;
 }
 
+const SELF_TOPIC = 'courier/{thing}/self';
+/** A message of a few bytes, there and back. */
+const PROVE_EVERY_MS = 3_600_000;
+
 /** The composition root: the only place that constructs things. Starts in order, stops in reverse. */
 export class Component {
   readonly #startedAtMs: number;
@@ -80,6 +85,7 @@ export class Component {
   #link: Link | undefined;
   #up: UploadWay | undefined;
   #inbox: Inbox | undefined;
+  #subscriptions: Subscriptions | undefined;
   #sources: readonly Source[] = [];
   #onBroken: (error: unknown) => void = () => undefined;
   readonly #ended = new EventEmitter();
@@ -166,7 +172,7 @@ export class Component {
   async stop(): Promise<void> {
     await Promise.all(this.#sources.map(({ outbox }) => outbox.stop()));
     const { worker, sweeper, history } = this.#up ?? {};
-    const parts = [worker, sweeper, history, this.#inbox, this.#link, this.#publisher];
+    const parts = [this.#subscriptions, worker, sweeper, history, this.#inbox, this.#link, this.#publisher];
     await Promise.all(parts.map((part) => part?.stop()));
     this.#connection?.close();
     await this.#control.stop();
@@ -205,7 +211,7 @@ export class Component {
       inbox: this.#inbox === undefined ? undefined : { folder: this.#config.inbox.dir!, ...this.#inbox.status },
       refusals: this.#up?.gate.status() ?? [],
       retrying: this.#reader.retrying(),
-      messages: this.#publisher?.status,
+      messages: this.#messageStatus(),
       warnings: [...(this.#credentials?.warnings ?? []), ...(this.edge.warnings?.() ?? [])],
     };
   }
@@ -286,6 +292,29 @@ export class Component {
     this.#watch(sweeper.start());
     this.#watch(history.start());
     this.#watch(this.#inbox?.start());
+    this.#subscribe();
+  }
+
+  /** What may be asked of us by message; what was asked while nobody heard is found by a look. */
+  #subscribe(): void {
+    const { buses, log, clock, dice } = this.edge;
+    const [bus, inbox] = [buses?.cloud, this.#inbox];
+    if (bus === undefined || inbox === undefined) return;
+    const { thing, inbox: settings } = this.#config;
+    const forThing = (topic: string): string => topic.replaceAll('{thing}', thing.name ?? '');
+    this.#subscriptions = new Subscriptions({
+      bus,
+      selfTopic: forThing(SELF_TOPIC),
+      proveEveryMs: PROVE_EVERY_MS,
+      clock,
+      dice,
+      log,
+    }).start();
+    this.#subscriptions.add(forThing(settings.pullTopic), (_, payload) => {
+      inbox.trigger(payload).catch(this.#onBroken);
+    });
+    this.#watch(this.#subscriptions);
+    bus.onConnected(() => inbox.look());
   }
 
   #openOutbox(config: OutboxConfig, id: number, template: KeyTemplate): Outbox {
@@ -299,6 +328,13 @@ export class Component {
 
   #watch(part: { readonly finished: Promise<unknown> } | undefined): void {
     part?.finished.catch((error: unknown) => this.#onBroken(error));
+  }
+
+  #messageStatus(): StatusDocument['messages'] {
+    if (this.#publisher === undefined) return undefined;
+    const { topics = [], problems = [] } = this.#subscriptions?.status ?? {};
+    const { stored, dropped, problems: ofPublisher } = this.#publisher.status;
+    return { stored, dropped, topics, problems: [...ofPublisher, ...problems] };
   }
 
   /** Inside the transaction that ends the row; the publisher sees it after the commit. */

@@ -252,7 +252,12 @@ export const configSchema = section({
   thing: thing.prefault({}).describe('Who this device is.'),
   s3: s3.prefault({}).describe('Where files go.'),
   credentials: credentials.prefault({}).describe('How the device may. Never a key on the device.'),
-  outboxes: z.array(outbox).default([]).describe('Folders whose files are uploaded.'),
+  outboxes: z
+    .array(outbox)
+    .default([])
+    .describe(
+      'Folders whose files are uploaded. As a component, when nothing is said of them: `outbox` in its work folder.',
+    ),
   upload: upload.prefault({}).describe('How files go up.'),
   inbox: inbox.prefault({}).describe('Files that come down.'),
   jobs: section({}).prefault({}).describe('IoT Jobs: not yet, no settings.'),

@@ -100,7 +100,13 @@ export interface StatusDocument {
   readonly retrying: { readonly files: number; readonly worst: UploadSummary | undefined };
   /** Messages for other components and the cloud that wait for their bus; absent where there is none. */
   readonly messages?:
-    | { readonly stored: number; readonly dropped: number; readonly problems: readonly string[] }
+    | {
+        readonly stored: number;
+        readonly dropped: number;
+        /** Subscribed. */
+        readonly topics: readonly string[];
+        readonly problems: readonly string[];
+      }
     | undefined;
   /** Sentences for a person, each ending with the next step. */
   readonly warnings: readonly string[];

@@ -6,7 +6,7 @@ import { FileDigests } from './file-digests';
 import type { RemoteFile, RemoteVersion } from './remote-object';
 import { freeBytes } from './room';
 
-export type Verification = 'crc32' | 'sha256' | 'md5' | 'length';
+export type Verification = 'sha256' | 'crc64nvme' | 'crc32' | 'md5' | 'length';
 
 export interface Fetched {
   /** What it was held to; `length`: the far side knows no checksum of it. */
@@ -61,7 +61,7 @@ export async function fetchFile(
         `it needs another ${missing} bytes, the disk has ${free}, of which ${KEEP_FREE_BYTES} are to stay free; free some space`,
       );
     if (missing > 0) await append(handle, remote, version, have, digests, { onBytes, onDurable }, signal);
-    const problem = digests.findProblem(version.checksums);
+    const problem = digests.findProblem();
     if (problem !== undefined) {
       await handle.truncate(0);
       throw new TransferError('DOWNLOAD_DAMAGED', `${problem}; fetching it anew`);

@@ -1,26 +1,23 @@
 import { createHash, type Hash } from 'node:crypto';
 import { crc32 } from '../domain/crc32';
+import { CRC64_OF_NOTHING, type Crc64, crc64, crc64ToHex } from '../domain/crc64';
 import type { Verification } from './fetch-file';
 import type { RemoteChecksums } from './remote-object';
 
-/** Of a file's bytes in their order: CRC32 always, others only where there is something to hold them to. */
-export class FileDigests {
-  #crc32 = 0;
-  readonly #sha256: Hash | undefined;
-  readonly #md5: Hash | undefined;
-  readonly strongest: Verification;
+const FROM_STRONGEST = ['sha256', 'crc64nvme', 'crc32', 'md5'] as const;
 
-  constructor({ crc32: wanted, sha256, md5 }: RemoteChecksums) {
-    this.#sha256 = sha256 === undefined ? undefined : createHash('sha256');
-    this.#md5 = md5 === undefined || wanted !== undefined || sha256 !== undefined ? undefined : createHash('md5');
-    this.strongest =
-      this.#sha256 !== undefined
-        ? 'sha256'
-        : wanted !== undefined
-          ? 'crc32'
-          : this.#md5 !== undefined
-            ? 'md5'
-            : 'length';
+/** Of a file's bytes in their order: CRC32 always, and the strongest that there is something to hold to. */
+export class FileDigests {
+  /** What the file is held to; `length`: there is nothing else. */
+  readonly strongest: Verification;
+  readonly #hash: Hash | undefined;
+  #crc32 = 0;
+  #crc64: Crc64 = CRC64_OF_NOTHING;
+
+  constructor(private readonly wanted: RemoteChecksums) {
+    // CRC32 comes for free: it is what we say of the file ourselves.
+    this.strongest = wanted.crc32 !== undefined && wanted.sha256 === undefined ? 'crc32' : strongestOf(wanted);
+    this.#hash = this.strongest === 'sha256' || this.strongest === 'md5' ? createHash(this.strongest) : undefined;
   }
 
   get crc32(): number {
@@ -29,17 +26,24 @@ export class FileDigests {
 
   add(bytes: Buffer): void {
     this.#crc32 = crc32(bytes, this.#crc32);
-    this.#sha256?.update(bytes);
-    this.#md5?.update(bytes);
+    if (this.strongest === 'crc64nvme') this.#crc64 = crc64(bytes, this.#crc64);
+    this.#hash?.update(bytes);
   }
 
   /** Once, at the end. @returns what differs */
-  findProblem(wanted: RemoteChecksums): string | undefined {
-    if (wanted.crc32 !== undefined && wanted.crc32 !== this.#crc32) return differs('CRC32');
-    if (this.#sha256 !== undefined && this.#sha256.digest('hex') !== wanted.sha256) return differs('SHA-256');
-    if (this.#md5 !== undefined && this.#md5.digest('hex') !== wanted.md5) return differs('MD5');
-    return undefined;
+  findProblem(): string | undefined {
+    if (this.strongest === 'length') return undefined;
+    const got = {
+      crc32: () => this.#crc32,
+      crc64nvme: () => crc64ToHex(this.#crc64),
+      sha256: () => this.#hash!.digest('hex'),
+      md5: () => this.#hash!.digest('hex'),
+    }[this.strongest]();
+    return got === this.wanted[this.strongest]
+      ? undefined
+      : `what came has another ${this.strongest} (${got}) than the far side says (${this.wanted[this.strongest]})`;
   }
 }
 
-const differs = (name: string): string => `what came has another ${name} than the far side says`;
+const strongestOf = (wanted: RemoteChecksums): Verification =>
+  FROM_STRONGEST.find((name) => wanted[name] !== undefined) ?? 'length';

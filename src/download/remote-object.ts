@@ -2,6 +2,8 @@
 export interface RemoteChecksums {
   readonly crc32?: number | undefined;
   /** Hex. */
+  readonly crc64nvme?: string | undefined;
+  /** Hex. */
   readonly sha256?: string | undefined;
   /** Hex. */
   readonly md5?: string | undefined;

@@ -119,7 +119,8 @@ export class PullObject {
         },
         signal,
       );
-      return await table.step(attempt.row, 'verify', { crc32, inode, verified });
+      const unverified = verified === 'length' ? { error_message: 'landed, unverified: S3 has no checksum of it' } : {};
+      return await table.step(attempt.row, 'verify', { crc32, inode, verified, ...unverified });
     } catch (error) {
       if (!isGone(error)) throw error;
       landing.discard();

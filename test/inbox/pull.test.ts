@@ -60,7 +60,7 @@ describe('the inbox', () => {
     await site.courier.start();
     await site.settled();
     await site.put('device00/inbox/a.txt', 'second');
-    site.courier.component.pull([]);
+    await site.courier.component.pull([]);
     await until('second', () => existsSync(join(site.folder, 'a (1).txt')));
     await site.settled();
     expect(site.read('a.txt')).toBe('first');

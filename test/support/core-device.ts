@@ -3,10 +3,12 @@ import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
+import { PutObjectCommand } from '@aws-sdk/client-s3';
 import { askDaemon } from '../../src/cli/ask-daemon';
 import type { StatusDocument } from '../../src/control/protocol';
 import { LocalCloud } from '../local-cloud/local-cloud';
 import { seedEPolicy } from '../local-cloud/seed-policies';
+import { adminS3 } from './admin-s3';
 import type { LogLine } from './courier';
 import type { AccessControlDocument } from './nucleus/access-control';
 import { cloudCredentials } from './nucleus/cloud-credentials';
@@ -145,6 +147,13 @@ export class CoreDevice {
 
   status(stateDir: string = join(this.work, 'state')): Promise<StatusDocument> {
     return askDaemon<StatusDocument>(stateDir, { command: 'status' });
+  }
+
+  /** Somebody else puts an object into the bucket. */
+  async put(key: string, content: string): Promise<void> {
+    const s3 = adminS3(this.cloud);
+    await s3.send(new PutObjectCommand({ Bucket: CoreDevice.bucket, Key: key, Body: Buffer.from(content) }));
+    s3.destroy();
   }
 
   /** The wrapper that the component wrote into its work folder. */

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
-import { Agent } from 'node:https';
 import { join } from 'node:path';
-import { DeleteObjectCommand, PutObjectCommand, type PutObjectCommandInput, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand, type PutObjectCommandInput, type S3Client } from '@aws-sdk/client-s3';
 import type { Edge } from '../../src/component';
 import type { PolicyDocument } from '../local-cloud/policy';
 import { seedEPolicy } from '../local-cloud/seed-policies';
+import { adminS3 } from './admin-s3';
 import { Courier } from './courier';
 import { until } from './until';
 
@@ -24,17 +24,7 @@ export class InboxSite {
       ...(options.edge === undefined ? {} : { edge: options.edge }),
     });
     courier.sections.inbox = { dir: join(courier.dir, 'inbox'), pollMinutes: 0, ...options.inbox };
-    const { cloud } = courier;
-    const { accessKeyId, secretAccessKey } = cloud.admin;
-    const s3 = new S3Client({
-      endpoint: cloud.s3Endpoint,
-      forcePathStyle: true,
-      region: cloud.region,
-      credentials: { accessKeyId, secretAccessKey },
-      maxAttempts: 1,
-      requestHandler: { httpsAgent: new Agent({ ca: readFileSync(cloud.caFile), keepAlive: true }) },
-    });
-    return new InboxSite(courier, s3);
+    return new InboxSite(courier, adminS3(courier.cloud));
   }
 
   get folder(): string {

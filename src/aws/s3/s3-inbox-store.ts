@@ -1,5 +1,6 @@
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import { findCrc32 } from '../../domain/crc32';
+import { findCrc64 } from '../../domain/crc64';
 import { hasCode, TransferError } from '../../domain/errors';
 import { METADATA } from '../../domain/object-metadata';
 import type { RemoteChecksums, RemoteFile, RemoteVersion } from '../../download/remote-object';
@@ -181,6 +182,7 @@ function checksumsOf(head: HeadObjectCommandOutput, metadata: Record<string, str
   const md5 = isMd5 ? /^"([0-9a-f]{32})"$/.exec(head.ETag ?? '')?.[1] : undefined;
   return {
     crc32: (isWhole ? findCrc32(head.ChecksumCRC32) : undefined) ?? findCrc32(metadata[METADATA.crc32]),
+    crc64nvme: isWhole ? findCrc64(head.ChecksumCRC64NVME) : undefined,
     sha256: sha256 === undefined ? undefined : Buffer.from(sha256, 'base64').toString('hex'),
     md5,
   };
