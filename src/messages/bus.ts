@@ -10,7 +10,7 @@ export type OnMessage = (topic: string, payload: Buffer) => void;
 export interface Bus {
   /**
    * @param payload at most `MAX_PAYLOAD_BYTES`
-   * @throws TransferError BUS_UNAVAILABLE (again later), MESSAGE_DENIED (the message ends with what has to be allowed)
+   * @throws TransferError BUS_UNAVAILABLE (again later), MESSAGE_DENIED (the message ends with what has to be allowed, or another topic to be configured)
    */
   publish(topic: string, payload: Buffer): Promise<void>;
   /**
@@ -19,8 +19,8 @@ export interface Bus {
    * @throws TransferError, as `publish` does
    */
   subscribe(topic: string, onMessage: OnMessage, onEnded: () => void): Promise<Subscription>;
-  /** Told at each new connection. */
-  onConnected(listener: () => void): void;
+  /** Told at each new connection, and now if there is one. @returns to be told no more */
+  onConnected(listener: () => void): () => void;
 }
 
 export interface Subscription {

@@ -1,6 +1,6 @@
-import { hasCode, TransferError } from '../../domain/errors';
+import { TransferError } from '../../domain/errors';
 import type { Bus, OnMessage, Subscription } from '../../messages/bus';
-import { explainDenied } from './explain-denied';
+import { explainDenied, explainInvalid } from './explain-denied';
 import type { IpcConnection } from './ipc-connection';
 import { IpcError } from './ipc-error';
 
@@ -38,8 +38,8 @@ export class IpcLocalBus implements Bus {
     );
   }
 
-  onConnected(listener: () => void): void {
-    this.ipc.onConnected(listener);
+  onConnected(listener: () => void): () => void {
+    return this.ipc.onConnected(listener);
   }
 }
 
@@ -64,8 +64,8 @@ export class IpcCloudBus implements Bus {
     );
   }
 
-  onConnected(listener: () => void): void {
-    this.ipc.onConnected(listener);
+  onConnected(listener: () => void): () => void {
+    return this.ipc.onConnected(listener);
   }
 }
 
@@ -78,7 +78,8 @@ async function translated<T>(operation: string, topic: string, work: Promise<T>)
   } catch (cause) {
     if (cause instanceof IpcError && cause.shape === 'UnauthorizedError')
       throw new TransferError('MESSAGE_DENIED', explainDenied(operation, topic), { cause });
-    if (hasCode(cause, 'MESSAGE_DENIED')) throw cause;
+    if (cause instanceof IpcError && cause.shape === 'InvalidArgumentsError')
+      throw new TransferError('MESSAGE_DENIED', explainInvalid(operation, topic, cause.message), { cause });
     throw new TransferError('BUS_UNAVAILABLE', cause instanceof Error ? cause.message : String(cause), { cause });
   }
 }
