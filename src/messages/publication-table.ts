@@ -58,15 +58,14 @@ export class PublicationTable {
     else this.add({ channel, topic, payload: Buffer.from(JSON.stringify({ ...frame, results: [result] })) });
   }
 
-  /** @param except topics that take none now, as `channel/topic` */
-  oldest(limit: number, channels: readonly Channel[], except: readonly string[]): Publication[] {
+  /** @param except topics that take none now */
+  oldest(limit: number, channel: Channel, except: readonly string[]): Publication[] {
     return this.#sql
       .prepare(
         `SELECT id, channel, topic, payload FROM publication
-         WHERE channel IN (SELECT value FROM json_each(?))
-           AND channel || '/' || topic NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?`,
+         WHERE channel = ? AND topic NOT IN (SELECT value FROM json_each(?)) ORDER BY id LIMIT ?`,
       )
-      .all(JSON.stringify(channels), JSON.stringify(except), limit) as Publication[];
+      .all(channel, JSON.stringify(except), limit) as Publication[];
   }
 
   /** Those that are still as they were published. */

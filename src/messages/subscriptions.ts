@@ -40,6 +40,7 @@ export class Subscriptions {
   readonly #wanted: Wanted[] = [];
   readonly #self: Wanted;
   readonly #stopping = new AbortController();
+  #unlisten: () => void = () => undefined;
   #answered: (() => void) | undefined;
   #nonce = '';
   #failures = 0;
@@ -56,13 +57,6 @@ export class Subscriptions {
         if (payload.toString() === this.#nonce) this.#answered?.();
       },
     };
-    options.bus.onConnected(() => {
-      for (const one of [...this.#wanted, this.#self]) one.held = undefined; // they went with the connection before
-      this.#failures = 0;
-      this.#proveAtMs = 0;
-      this.#denied.tryAgain();
-      this.#loop.wake();
-    });
   }
 
   get status(): { readonly topics: readonly string[]; readonly problems: readonly string[] } {
@@ -77,6 +71,13 @@ export class Subscriptions {
   }
 
   start(): this {
+    this.#unlisten = this.options.bus.onConnected(() => {
+      for (const one of [...this.#wanted, this.#self]) one.held = undefined; // they went with the connection before
+      this.#failures = 0;
+      this.#proveAtMs = 0;
+      this.#denied.tryAgain();
+      this.#loop.wake();
+    });
     this.#loop.start();
     return this;
   }
@@ -87,6 +88,7 @@ export class Subscriptions {
   }
 
   async stop(): Promise<void> {
+    this.#unlisten();
     this.#loop.stop();
     this.#stopping.abort();
     this.#answered?.();
