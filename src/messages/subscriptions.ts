@@ -39,11 +39,15 @@ export class Subscriptions {
   readonly #denied: DeniedTopics;
   readonly #wanted: Wanted[] = [];
   readonly #self: Wanted;
-  readonly #stopping = new AbortController();
   #unlisten: () => void = () => undefined;
-  #answered: (() => void) | undefined;
+  /** The proof under way is over. */
+  #concludeProof: (how: 'open' | 'moot') => void = () => undefined;
   #nonce = '';
   #failures = 0;
+  /** Of the proof's message, in a row. */
+  #refusals = 0;
+  /** One of them, since the last step. */
+  #hasEnded = false;
   #proveAtMs = 0;
   #unproven = 0;
 
@@ -54,7 +58,7 @@ export class Subscriptions {
       topic: options.selfTopic,
       held: undefined,
       onMessage: (_, payload) => {
-        if (payload.toString() === this.#nonce) this.#answered?.();
+        if (payload.toString() === this.#nonce) this.#concludeProof('open');
       },
     };
   }
@@ -74,7 +78,9 @@ export class Subscriptions {
     this.#unlisten = this.options.bus.onConnected(() => {
       for (const one of [...this.#wanted, this.#self]) one.held = undefined; // they went with the connection before
       this.#failures = 0;
+      this.#refusals = 0;
       this.#proveAtMs = 0;
+      this.#concludeProof('moot');
       this.#denied.tryAgain();
       this.#loop.wake();
     });
@@ -90,8 +96,7 @@ export class Subscriptions {
   async stop(): Promise<void> {
     this.#unlisten();
     this.#loop.stop();
-    this.#stopping.abort();
-    this.#answered?.();
+    this.#concludeProof('moot');
     await this.#loop.finished.catch(() => undefined);
     await this.#closeAll();
   }
@@ -100,6 +105,10 @@ export class Subscriptions {
   async #step(): Promise<number> {
     const { clock, dice, proveEveryMs } = this.options;
     if (this.#wanted.length === 0) return IDLE_MS;
+    if (this.#hasEnded) {
+      this.#hasEnded = false;
+      return PAUSE.baseMs; // it may end again at once
+    }
     // One at a time: where a cloud answers a denial by hanging up, that is how the denied one is found.
     for (const one of [...this.#wanted, this.#self]) {
       if (this.#loop.isStopping) return 0;
@@ -110,8 +119,9 @@ export class Subscriptions {
     const waitMs = this.#proveAtMs - clock.monotonicMs();
     if (waitMs > 0) return waitMs;
     const proof = await this.#prove();
-    if (this.#loop.isStopping) return 0;
-    if (proof === 'no way out') return probePauseMs(this.#failures++, PAUSE, dice());
+    if (proof === 'moot' || this.#loop.isStopping) return 0;
+    if (proof === 'no way out') return probePauseMs(this.#refusals++, PAUSE, dice());
+    this.#refusals = 0;
     this.#proveAtMs = clock.monotonicMs() + proveEveryMs;
     if (proof === 'open') {
       this.#unproven = 0;
@@ -125,10 +135,16 @@ export class Subscriptions {
   async #hold(one: Wanted): Promise<boolean> {
     if (one.held !== undefined || this.#denied.blocked().includes(one.topic)) return true;
     try {
-      one.held = await this.options.bus.subscribe(one.topic, one.onMessage, () => {
-        one.held = undefined;
+      let held: Subscription | undefined;
+      let hasEnded = false;
+      held = await this.options.bus.subscribe(one.topic, one.onMessage, () => {
+        hasEnded = true;
+        this.#hasEnded = true;
+        if (one.held === held) one.held = undefined;
+        if (one === this.#self) this.#concludeProof('moot');
         this.#loop.wake();
       });
+      if (!hasEnded) one.held = held;
       this.#denied.remove(one.topic);
       return true;
     } catch (error) {
@@ -144,25 +160,28 @@ export class Subscriptions {
     }
   }
 
-  async #prove(): Promise<'open' | 'silent' | 'no way out'> {
+  async #prove(): Promise<'open' | 'silent' | 'moot' | 'no way out'> {
     const { bus, clock, selfTopic } = this.options;
+    const way = `to ${selfTopic}`;
+    if (this.#denied.blocked().includes(way)) return 'open'; // as far as we may know
     this.#nonce = randomUUID();
-    const inTime = new AbortController();
-    let isOpen = false;
-    this.#answered = () => {
-      isOpen = true;
-      inTime.abort();
+    const over = new AbortController();
+    let result: 'open' | 'silent' | 'moot' = 'silent';
+    this.#concludeProof = (how) => {
+      result = how;
+      over.abort();
     };
     try {
       await bus.publish(selfTopic, Buffer.from(this.#nonce));
     } catch (error) {
       if (!hasCode(error, 'MESSAGE_DENIED')) return 'no way out';
-      this.#denied.add(selfTopic, error.message);
-      return 'open'; // as far as we may know
+      this.#denied.add(way, error.message);
+      return 'open';
     }
-    await clock.sleep(ANSWER_WITHIN_MS, AbortSignal.any([inTime.signal, this.#stopping.signal]));
-    this.#answered = undefined;
-    return isOpen ? 'open' : 'silent';
+    this.#denied.remove(way);
+    await clock.sleep(ANSWER_WITHIN_MS, over.signal);
+    this.#concludeProof = () => undefined;
+    return result;
   }
 
   /** A nucleus that spools takes messages while the link is down: so twice in a row says less than once. */
