@@ -40,6 +40,8 @@ export interface Ending {
 /** Nucleus lite tells of each changed value by itself. */
 const GATHER_MS = 300;
 const ASK_AGAIN_MS = 1_000;
+/** At an end: how long messages under way may wait for the nucleus. */
+const ANSWERS_MS = 2_000;
 const IDLE_MS = 3_600_000;
 
 /**
@@ -52,6 +54,7 @@ export class GreengrassComponent {
   readonly #edge: Edge;
   readonly #changes: RunLoop;
   readonly #stopping = new AbortController();
+  #started: Promise<void> = Promise.resolve();
   /** The settings it ran on last: a restart must not find only those that cannot be used. */
   readonly #lastGoodFile: string;
   #running: { readonly component: Component; readonly config: Config } | undefined;
@@ -82,11 +85,17 @@ export class GreengrassComponent {
   }
 
   /** Waits for the nucleus as long as it takes. @throws UsageError when no configuration there ever was can be used */
-  async start(): Promise<void> {
+  start(): Promise<void> {
+    this.#started = this.#start();
+    return this.#started;
+  }
+
+  async #start(): Promise<void> {
     this.#ipc.start().finished.catch(this.ending.onBroken);
     const settings = await this.#getSettings();
     if (settings === undefined) return; // stopped meanwhile
     await this.#begin(settings);
+    if (this.#stopping.signal.aborted) return;
     this.#nucleus.attend({
       onConfigurationChanged: () => {
         this.#hasChanged = true;
@@ -106,9 +115,20 @@ export class GreengrassComponent {
   async stop(): Promise<void> {
     this.#stopping.abort();
     this.#changes.stop();
+    const stopped = this.#stopComponent();
+    const over = new AbortController();
+    await Promise.race([stopped, this.#edge.clock.sleep(ANSWERS_MS, over.signal)]);
+    over.abort();
+    await this.#ipc.stop(); // which ends every call that still waits for an answer
+    await stopped;
+  }
+
+  async #stopComponent(): Promise<void> {
+    await this.#started.catch(() => undefined);
     await this.#changes.finished.catch(() => undefined);
-    await this.#running?.component.stop();
-    await this.#ipc.stop();
+    const running = this.#running;
+    this.#running = undefined; // nobody asks it any more
+    await running?.component.stop();
   }
 
   get #validates(): boolean {
@@ -180,7 +200,7 @@ export class GreengrassComponent {
       throw error;
     }
     this.#problem = undefined;
-    writeFileDurably(this.#lastGoodFile, JSON.stringify(settings), 0o600);
+    this.#keep(this.#lastGoodFile, JSON.stringify(settings), 0o600);
     return undefined;
   }
 
@@ -193,27 +213,50 @@ export class GreengrassComponent {
     try {
       this.#running = { config, component: await this.#open(config) };
     } catch (error) {
-      if (running !== undefined) this.#running = { ...running, component: await this.#open(running.config) };
+      if (running !== undefined) this.#running = { ...running, component: await this.#reopen(running.config) };
       throw error;
+    }
+  }
+
+  /** @throws Error, of no kind that would let us go on without a component */
+  async #reopen(config: Config): Promise<Component> {
+    try {
+      return await this.#open(config);
+    } catch (cause) {
+      throw new Error(`what ran before cannot run again: ${(cause as Error).message}`, { cause });
     }
   }
 
   async #open(config: Config): Promise<Component> {
     const { workFolder, command } = this.surroundings;
-    for (const { path } of config.outboxes) if (path.startsWith(`${workFolder}/`)) mkdirSync(path, { recursive: true }); // ours to make, unlike any other
-    const component = new Component(config, this.#edge);
+    let component: Component | undefined;
     try {
+      for (const { path } of config.outboxes)
+        if (path.startsWith(`${workFolder}/`)) mkdirSync(path, { recursive: true }); // ours to make, unlike any other
+      component = new Component(config, this.#edge);
       await component.start(this.ending.onBroken);
     } catch (error) {
-      await component.stop();
-      throw error;
+      await component?.stop();
+      throw asUsageError(error);
     }
     const wrapper = `#!/bin/sh
 # courier of the running version, written at its start: courier status
 COURIER_STATE_DIR=${shellQuoted(config.state.dir)} exec ${command.map(shellQuoted).join(' ')} "$@"
 `;
-    writeFileDurably(join(workFolder, 'courier'), wrapper, 0o755);
+    this.#keep(join(workFolder, 'courier'), wrapper, 0o755);
     return component;
+  }
+
+  /** A full disk must not end us: the files that fill it are to be sent. */
+  #keep(file: string, content: string, mode: number): void {
+    try {
+      writeFileDurably(file, content, mode);
+    } catch (error) {
+      this.#edge.log.warn(
+        { file, reason: String(error) },
+        'not written; free some space, it is tried at the next start',
+      );
+    }
   }
 
   /** @throws UsageError */
@@ -243,6 +286,12 @@ function refuseToLeaveFiles(component: Component, from: Config, to: Config): voi
   throw new UsageError(
     `state.dir: ${queued + uploading} files wait in ${from.state.dir}, from ${to.state.dir} they would not be seen; change it when they are sent`,
   );
+}
+
+/** A folder that cannot be made or opened is the configuration's fault, and the one before may do without it. */
+function asUsageError(error: unknown): unknown {
+  const { syscall, message } = error as NodeJS.ErrnoException;
+  return syscall === undefined ? error : new UsageError(`${message}; check the path and its rights`, { cause: error });
 }
 
 function findProblem(parse: () => unknown): string | undefined {
