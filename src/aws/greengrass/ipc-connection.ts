@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Clock } from '../../clock';
 import { probePauseMs } from '../../domain/backoff';
 import type { Log } from '../../log';
@@ -196,6 +197,7 @@ export class IpcConnection {
       const sinceMs = clock.monotonicMs();
       this.#refusals = 0;
       this.#lost = new AbortController();
+      setMaxListeners(0, this.#lost.signal); // each call under way listens
       this.#unanswered = 0;
       this.#client = client;
       log.info({}, 'connected to the nucleus');
