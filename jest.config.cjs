@@ -12,8 +12,8 @@ const SUITES = {
 module.exports = {
   testMatch: SUITES[suite],
   transform: { '^.+\\.[jt]s$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
-  // These two are published as ES modules only.
-  transformIgnorePatterns: ['/node_modules/(?!(?:chokidar|readdirp)/)'],
+  // These are published as ES modules only.
+  transformIgnorePatterns: ['/node_modules/(?!(?:aedes|chokidar|readdirp)/)'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/greengrass-build'],
   testTimeout: 120_000,
   maxWorkers: 2,
