@@ -1,10 +1,9 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFileSync, statSync } from 'node:fs';
-import type { RequestOptions } from 'node:https';
+import { statSync } from 'node:fs';
 import * as z from 'zod';
 import { TransferError } from '../../domain/errors';
 import { askJson, type JsonAnswer } from './ask-json';
 import type { FreshCredentials } from './cached-credentials';
+import { findValidityProblem, loadDeviceFiles } from './device-files';
 
 export interface RoleAliasOptions {
   /** `host`, `host:port`, with or without `https://`. */
@@ -80,36 +79,11 @@ export class RoleAlias {
   async #ask(): Promise<JsonAnswer> {
     const { thingName, timeoutMs } = this.options;
     const headers = thingName === undefined ? {} : { 'x-amzn-iot-thingname': thingName };
-    const files = this.#loadFiles();
+    const files = loadDeviceFiles(this.options);
     try {
       return await askJson(this.#url, { ...files, headers }, timeoutMs);
     } catch (error) {
       throw this.#explain(error as NodeJS.ErrnoException);
-    }
-  }
-
-  /** Read at each call: a rotated certificate takes effect without a restart. */
-  #loadFiles(): Pick<RequestOptions, 'cert' | 'key' | 'ca'> {
-    const { certificateFile, privateKeyFile, caFile } = this.options;
-    const cert = readPem(certificateFile, 'the device certificate');
-    const key = readPem(privateKeyFile, 'the private key');
-    const ca = caFile === undefined ? undefined : readPem(caFile, 'the CA file');
-    try {
-      const certificate = new X509Certificate(cert);
-      if (!certificate.checkPrivateKey(createPrivateKey(key))) {
-        throw new TransferError(
-          'CREDENTIALS_REFUSED',
-          `the private key ${privateKeyFile} does not belong to the certificate ${certificateFile}; copy the pair again`,
-        );
-      }
-      return { cert, key, ...(ca === undefined ? {} : { ca }) };
-    } catch (cause) {
-      if (cause instanceof TransferError) throw cause;
-      throw new TransferError(
-        'CREDENTIALS_REFUSED',
-        `certificate ${certificateFile} or key ${privateKeyFile} is not usable PEM (${(cause as Error).message}); copy them again`,
-        { cause },
-      );
     }
   }
 
@@ -152,7 +126,7 @@ export class RoleAlias {
     if (status !== undefined && (status >= 500 || status === 429)) {
       return new TransferError('CREDENTIALS_UNREACHABLE', `the credentials endpoint cannot answer now (${said})`);
     }
-    const validity = this.#validityProblem();
+    const validity = findValidityProblem(certificateFile, this.options.nowMs());
     if (validity !== undefined) return new TransferError('CREDENTIALS_REFUSED', `${validity} (${said})`);
     if (/role alias/i.test(message) && (status === 404 || /not|exist|invalid/i.test(message))) {
       return new TransferError(
@@ -165,31 +139,6 @@ export class RoleAlias {
       'CREDENTIALS_REFUSED',
       `the credentials endpoint refuses the certificate ${certificateFile} (${said}); check that it is active${header} and that its IoT policy allows iot:AssumeRoleWithCertificate on the alias "${alias}"`,
     );
-  }
-
-  #validityProblem(): string | undefined {
-    const certificate = new X509Certificate(readPem(this.options.certificateFile, 'the device certificate'));
-    const now = this.options.nowMs();
-    if (now > Date.parse(certificate.validTo)) {
-      return `the device certificate ${this.options.certificateFile} expired on ${certificate.validTo}; put a new one in its place`;
-    }
-    if (now < Date.parse(certificate.validFrom)) {
-      return `the device certificate ${this.options.certificateFile} is valid from ${certificate.validFrom}, and this device's clock says ${new Date(now).toISOString()}; set the clock`;
-    }
-    return undefined;
-  }
-}
-
-function readPem(file: string, what: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const step =
-      code === 'EACCES'
-        ? `let the daemon's user read it: setfacl -m u:${process.getuid?.()}:r ${file}`
-        : 'check the path';
-    throw new TransferError('CREDENTIALS_REFUSED', `cannot read ${what} ${file} (${code}); ${step}`, { cause });
   }
 }
 

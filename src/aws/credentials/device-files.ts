@@ -1,0 +1,66 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { TransferError } from '../../domain/errors';
+
+export interface DeviceFileNames {
+  readonly certificateFile: string;
+  readonly privateKeyFile: string;
+  /** undefined: the CA certificates Node.js brings along. */
+  readonly caFile: string | undefined;
+}
+
+/** PEM, as TLS takes it. */
+export interface DeviceFiles {
+  readonly cert: Buffer;
+  readonly key: Buffer;
+  readonly ca: Buffer | undefined;
+}
+
+/** Read at each use: a rotated certificate takes effect without a restart. @throws TransferError CREDENTIALS_REFUSED */
+export function loadDeviceFiles({ certificateFile, privateKeyFile, caFile }: DeviceFileNames): DeviceFiles {
+  const cert = readPem(certificateFile, 'the device certificate');
+  const key = readPem(privateKeyFile, 'the private key');
+  const ca = caFile === undefined ? undefined : readPem(caFile, 'the CA file');
+  try {
+    const certificate = new X509Certificate(cert);
+    if (!certificate.checkPrivateKey(createPrivateKey(key))) {
+      throw new TransferError(
+        'CREDENTIALS_REFUSED',
+        `the private key ${privateKeyFile} does not belong to the certificate ${certificateFile}; copy the pair again`,
+      );
+    }
+    return { cert, key, ca };
+  } catch (cause) {
+    if (cause instanceof TransferError) throw cause;
+    throw new TransferError(
+      'CREDENTIALS_REFUSED',
+      `certificate ${certificateFile} or key ${privateKeyFile} is not usable PEM (${(cause as Error).message}); copy them again`,
+      { cause },
+    );
+  }
+}
+
+/** @returns a sentence when the device certificate is not valid at this time @throws TransferError CREDENTIALS_REFUSED */
+export function findValidityProblem(certificateFile: string, nowMs: number): string | undefined {
+  const certificate = new X509Certificate(readPem(certificateFile, 'the device certificate'));
+  if (nowMs > Date.parse(certificate.validTo)) {
+    return `the device certificate ${certificateFile} expired on ${certificate.validTo}; put a new one in its place`;
+  }
+  if (nowMs < Date.parse(certificate.validFrom)) {
+    return `the device certificate ${certificateFile} is valid from ${certificate.validFrom}, and this device's clock says ${new Date(nowMs).toISOString()}; set the clock`;
+  }
+  return undefined;
+}
+
+function readPem(file: string, what: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    const step =
+      code === 'EACCES'
+        ? `let the daemon's user read it: setfacl -m u:${process.getuid?.()}:r ${file}`
+        : 'check the path';
+    throw new TransferError('CREDENTIALS_REFUSED', `cannot read ${what} ${file} (${code}); ${step}`, { cause });
+  }
+}
