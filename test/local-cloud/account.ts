@@ -9,6 +9,8 @@ export interface Bucket {
   ownerId: string;
   /** only its Deny statements count: identities bring their own Allow */
   policy?: PolicyDocument;
+  /** the rule and the handler that tell a thing of objects in its inbox */
+  notifiesInbox?: boolean;
 }
 
 export interface RoleAlias {

@@ -3,9 +3,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { CertificateAuthority, certificateIdOf, type PemPair } from '../support/certificates';
-import { Account, type CertificateStatus, type RoleAlias } from './account';
+import { Account, type Bucket, type CertificateStatus, type RoleAlias } from './account';
 import { CredentialsEndpoint } from './credentials-endpoint';
 import { FaultPlan } from './fault-plan';
+import { DataPlane } from './iot/data-plane';
+import { InboxEvents } from './iot/inbox-events';
+import { MqttBroker } from './iot/mqtt-broker';
 import type { PolicyDocument } from './policy';
 import { RequestLog, type RequestRecord } from './request-log';
 import type { S3Settings } from './s3/exchange';
@@ -21,6 +24,8 @@ export interface LocalCloudOptions {
   /** 0 or absent: chosen by the system */
   s3Port?: number;
   credentialsPort?: number;
+  mqttPort?: number;
+  dataPlanePort?: number;
   accountId?: string;
   region?: string;
   /** default true; bounded */
@@ -58,8 +63,11 @@ export class LocalCloud {
   readonly settings: S3Settings = { bodyIdleMs: 20_000, completeRepeatMs: 600_000 };
   /** the server's clock runs so far ahead (negative: behind) of this machine's */
   clockOffsetMs = 0;
+  /** IoT Core's MQTT, for devices; `mqtt.publish` is the cloud's own */
+  readonly mqtt: MqttBroker;
   private readonly log: RequestLog;
   private readonly s3: TlsListener;
+  private readonly dataPlane: TlsListener;
   private readonly credentials: TlsListener;
 
   private constructor(
@@ -80,8 +88,16 @@ export class LocalCloud {
       { answer: (...exchange) => s3.answer(...exchange), onUnreadable: s3UnreadableAnswer },
       options.s3Port ?? 0,
     );
+    const mutual = { ...tls, ca: deviceAuthority.pem.certificatePem, requestCert: true, rejectUnauthorized: false };
+    this.mqtt = new MqttBroker(account, mutual, options.mqttPort ?? 0);
+    const dataPlane = new DataPlane(account, this.mqtt, now);
+    this.dataPlane = new TlsListener(
+      tls,
+      { answer: (request, response) => dataPlane.answer(request, response) },
+      options.dataPlanePort ?? 0,
+    );
     this.credentials = new TlsListener(
-      { ...tls, ca: deviceAuthority.pem.certificatePem, requestCert: true, rejectUnauthorized: false },
+      mutual,
       {
         answer: (request, response) => credentials.answer(request, response),
         // Without SNI the real endpoint does not know whose account is meant.
@@ -100,10 +116,15 @@ export class LocalCloud {
     const serverAuthority = await openAuthority(options.dir, 'ca', 'Local Cloud Root CA');
     const deviceAuthority = await openAuthority(options.dir, 'device-ca', 'Local Cloud Device CA');
     const server = await serverAuthority.issue({ commonName: 'localhost', hosts: SERVER_HOSTS });
-    const store = new ObjectStore(join(options.dir, 's3'), options.onStored);
+    const events = new InboxEvents(account);
+    const store = new ObjectStore(join(options.dir, 's3'), (object) => {
+      options.onStored?.(object);
+      events.add(object);
+    });
     await store.open();
     const tls = { key: server.privateKeyPem, cert: server.certificatePem };
     const cloud = new LocalCloud(options.dir, account, store, deviceAuthority, tls, options);
+    events.onMessage = ({ topic, payload }) => cloud.mqtt.publish(topic, payload);
     await cloud.goOnline();
     return cloud;
   }
@@ -115,6 +136,16 @@ export class LocalCloud {
   /** host:port */
   get credentialsEndpoint(): string {
     return `localhost:${this.credentials.port}`;
+  }
+
+  /** host:port */
+  get mqttEndpoint(): string {
+    return `localhost:${this.mqtt.port}`;
+  }
+
+  /** Where handlers in the account publish to things. */
+  get dataPlaneEndpoint(): string {
+    return `https://localhost:${this.dataPlane.port}`;
   }
 
   get s3Port(): number {
@@ -160,8 +191,11 @@ export class LocalCloud {
     return this.log.next(fits);
   }
 
-  /** Idempotent; `policy` is a bucket policy of which the Deny statements count. */
-  createBucket(name: string, options: { region?: string; ownerId?: string; policy?: PolicyDocument } = {}): void {
+  /**
+   * Idempotent; `policy` is a bucket policy of which the Deny statements count. With `notifiesInbox` each object that is
+   * created below `<thing>/inbox/` becomes a trigger for its thing, by the handler that runs in the account.
+   */
+  createBucket(name: string, options: Partial<Bucket> = {}): void {
     this.account.putBucket(name, { region: this.region, ownerId: this.accountId, ...options });
   }
 
@@ -234,11 +268,11 @@ export class LocalCloud {
 
   /** Connections are cut, new ones refused, until `goOnline`. */
   async goOffline(): Promise<void> {
-    await Promise.all([this.s3.close(), this.credentials.close()]);
+    await Promise.all([this.s3, this.credentials, this.dataPlane, this.mqtt].map((listener) => listener.close()));
   }
 
   async goOnline(): Promise<void> {
-    await Promise.all([this.s3.open(), this.credentials.open()]);
+    await Promise.all([this.s3, this.credentials, this.dataPlane, this.mqtt].map((listener) => listener.open()));
   }
 
   /** In S3's order. */
@@ -279,6 +313,7 @@ export class LocalCloud {
   async stop(): Promise<void> {
     this.faults.clear();
     await this.goOffline();
+    await this.mqtt.stop();
     this.store.close();
   }
 }

@@ -1,4 +1,4 @@
-// npx tsx test/local-cloud/main.ts --dir D [--s3-port N] [--credentials-port N] [--no-record] [--exit-with-stdin]
+// npx tsx test/local-cloud/main.ts --dir D [--s3-port N] [--credentials-port N] [--mqtt-port N] [--no-record] [--exit-with-stdin]
 //
 // Prints one JSON line when ready. Then each line on stdin is a command {"do": <name>, "args": [...], "id"?: any} and is
 // answered by one line {"id", "ok": true, "value"} or {"id", "ok": false, "error"}; see remote-commands.ts for the names.
@@ -14,6 +14,7 @@ async function main(): Promise<void> {
       dir: { type: 'string' },
       's3-port': { type: 'string', default: '0' },
       'credentials-port': { type: 'string', default: '0' },
+      'mqtt-port': { type: 'string', default: '0' },
       'no-record': { type: 'boolean', default: false },
       'exit-with-stdin': { type: 'boolean', default: false },
     },
@@ -23,6 +24,7 @@ async function main(): Promise<void> {
     dir: values.dir,
     s3Port: Number(values['s3-port']),
     credentialsPort: Number(values['credentials-port']),
+    mqttPort: Number(values['mqtt-port']),
     recordRequests: !values['no-record'],
   });
   const stop = (): void => {
@@ -39,8 +41,8 @@ async function main(): Promise<void> {
     void commands.run(line).then((answer) => process.stdout.write(`${answer}\n`));
   });
   if (values['exit-with-stdin']) lines.once('close', stop);
-  const { s3Endpoint, credentialsEndpoint, caFile, admin } = cloud;
-  process.stdout.write(`${JSON.stringify({ s3Endpoint, credentialsEndpoint, caFile, admin })}\n`);
+  const { s3Endpoint, credentialsEndpoint, mqttEndpoint, caFile, admin } = cloud;
+  process.stdout.write(`${JSON.stringify({ s3Endpoint, credentialsEndpoint, mqttEndpoint, caFile, admin })}\n`);
 }
 
 void main();

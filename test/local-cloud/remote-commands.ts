@@ -1,4 +1,5 @@
 import type { ArmedFault, Fault } from './fault-plan';
+import type { BrokerFaults } from './iot/mqtt-broker';
 import type { LocalCloud } from './local-cloud';
 import { seededRandom } from './seeded-random';
 
@@ -20,6 +21,11 @@ export class RemoteCommands {
       expireTokens: cloud.expireTokens.bind(cloud),
       goOffline: cloud.goOffline.bind(cloud),
       goOnline: cloud.goOnline.bind(cloud),
+      publish: cloud.mqtt.publish.bind(cloud.mqtt),
+      publishedTo: (filter: string) =>
+        cloud.mqtt.publishedTo(filter).map(({ payload, ...message }) => ({ ...message, payload: payload.toString() })),
+      setMqttFaults: (faults: Partial<BrokerFaults>) => Object.assign(cloud.mqtt.faults, faults),
+      dropMqtt: () => cloud.mqtt.dropAll(),
       setClockOffsetMs: (offsetMs: number) => {
         cloud.clockOffsetMs = offsetMs;
       },

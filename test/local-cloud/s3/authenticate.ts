@@ -24,10 +24,19 @@ export interface Authenticated {
   payloadHash: string;
 }
 
-/** SigV4 as S3 checks it, from the head alone. Throws the S3Error that S3 would answer. */
-export function authenticate(head: RequestHead, account: Account, nowMs: number): Authenticated {
-  const claim = parseClaim(head);
-  const payloadHash = head.headers['x-amz-content-sha256'] ?? (claim.presigned ? 'UNSIGNED-PAYLOAD' : undefined);
+/**
+ * SigV4 as S3 checks it, from the head alone. Throws the S3Error that S3 would answer.
+ * @param other for another service: its name in the scope, and the payload's hash where no header has to say it
+ */
+export function authenticate(
+  head: RequestHead,
+  account: Account,
+  nowMs: number,
+  other?: { service: string; payloadHash: string },
+): Authenticated {
+  const claim = parseClaim(head, other?.service ?? 's3');
+  const payloadHash =
+    other?.payloadHash ?? head.headers['x-amz-content-sha256'] ?? (claim.presigned ? 'UNSIGNED-PAYLOAD' : undefined);
   if (payloadHash === undefined) {
     throw new S3Error('InvalidRequest', 'Missing required header for this request: x-amz-content-sha256');
   }
@@ -81,18 +90,18 @@ function resolveKey(
   };
 }
 
-function parseClaim(head: RequestHead): SignatureClaim {
+function parseClaim(head: RequestHead, service: string): SignatureClaim {
   const authorization = head.headers.authorization;
   const algorithm = findQuery(head, 'X-Amz-Algorithm');
   if (authorization !== undefined && algorithm !== undefined) {
     throw new S3Error('InvalidArgument', 'Only one auth mechanism allowed');
   }
-  if (authorization !== undefined) return parseHeader(head, authorization);
-  if (algorithm !== undefined) return parsePresigned(head);
+  if (authorization !== undefined) return parseHeader(head, authorization, service);
+  if (algorithm !== undefined) return parsePresigned(head, service);
   throw accessDenied();
 }
 
-function parseHeader(head: RequestHead, authorization: string): SignatureClaim {
+function parseHeader(head: RequestHead, authorization: string, service: string): SignatureClaim {
   const match =
     /^AWS4-HMAC-SHA256\s+Credential=([^,\s]+)\s*,\s*SignedHeaders=([^,\s]+)\s*,\s*Signature=([0-9a-f]{64})$/.exec(
       authorization,
@@ -108,12 +117,12 @@ function parseHeader(head: RequestHead, authorization: string): SignatureClaim {
       'the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
     );
   }
-  const problem = scopeProblem(scope, amzDate);
+  const problem = scopeProblem(scope, amzDate, service);
   if (problem !== undefined) throw malformedHeader(problem);
   return { presigned: false, ...scope, amzDate, signedHeaders: match[2]!.split(';'), signature: match[3]! };
 }
 
-function parsePresigned(head: RequestHead): SignatureClaim {
+function parsePresigned(head: RequestHead, service: string): SignatureClaim {
   const [algorithm, credential, amzDate, expires, signedHeaders, signature] = [
     'X-Amz-Algorithm',
     'X-Amz-Credential',
@@ -144,7 +153,7 @@ function parsePresigned(head: RequestHead): SignatureClaim {
       'Error parsing the X-Amz-Credential parameter; the Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request".',
     );
   }
-  const problem = scopeProblem(scope, amzDate!);
+  const problem = scopeProblem(scope, amzDate!, service);
   if (problem !== undefined) throw badQuery(`Error parsing the X-Amz-Credential parameter; ${problem}`);
   return {
     presigned: true,
@@ -163,8 +172,8 @@ function parseScope(credential: string): Scope | undefined {
   return { accessKeyId: match[1]!, scope: match[2]!, scopeDate: match[3]!, region: match[4]!, service: match[5]! };
 }
 
-function scopeProblem(scope: Scope, amzDate: string): string | undefined {
-  if (scope.service !== 's3') return `incorrect service "${scope.service}". This endpoint belongs to "s3".`;
+function scopeProblem(scope: Scope, amzDate: string, service: string): string | undefined {
+  if (scope.service !== service) return `incorrect service "${scope.service}". This endpoint belongs to "${service}".`;
   if (!amzDate.startsWith(scope.scopeDate)) {
     return `Invalid credential date "${scope.scopeDate}". This date is not the same as X-Amz-Date: "${amzDate.slice(0, 8)}".`;
   }
