@@ -1,17 +1,20 @@
 import { EventEmitter, on } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
+import type { MqttBus } from './aws/mqtt/mqtt-bus';
 import type { S3Connection } from './aws/s3/s3-connection';
 import type { Clock } from './clock';
 import { awaitDelivery } from './component/await-delivery';
 import { buildCredentials, type Credentials } from './component/build-credentials';
 import { buildInbox } from './component/build-inbox';
 import { buildLink } from './component/build-link';
+import { buildMqtt } from './component/build-mqtt';
 import { buildOutbox } from './component/build-outbox';
 import { buildStore } from './component/build-store';
 import { buildUpload, type UploadWay } from './component/build-upload';
 import { deliveredMessage } from './component/delivered-message';
 import { MIGRATIONS } from './component/migrations';
 import type { Source } from './component/source';
+import { subscribeInbox } from './component/subscribe-inbox';
 import { thingFields } from './component/thing-fields';
 import type { Config, OutboxConfig, UploadConfig } from './config/schema';
 import { answerControl } from './control/answer-control';
@@ -35,7 +38,6 @@ import type { Log } from './log';
 import type { Bus, Channel } from './messages/bus';
 import { PublicationTable } from './messages/publication-table';
 import { Publisher } from './messages/publisher';
-import { Subscriptions } from './messages/subscriptions';
 import type { Outbox } from './outbox/outbox';
 import type { ObjectStore } from './upload/object-store';
 import type { UploadState } from './upload/transitions';
@@ -63,10 +65,6 @@ export interface Edge {
   readonly wrapInbox?: (store: InboxStore) => InboxStore;
 }
 
-const SELF_TOPIC = 'courier/{thing}/self';
-/** A message of a few bytes, there and back. */
-const PROVE_EVERY_MS = 3_600_000;
-
 /** The composition root: the only place that constructs things. Starts in order, stops in reverse. */
 export class Component {
   readonly #startedAtMs: number;
@@ -76,6 +74,8 @@ export class Component {
   readonly #reader: UploadReader;
   readonly #control: ControlServer;
   readonly #credentials: Credentials | undefined;
+  readonly #mqtt: MqttBus | undefined;
+  readonly #buses: Edge['buses'];
   readonly #publications: PublicationTable;
   readonly #publisher: Publisher | undefined;
   /** Everybody reads it at each use: it is changed in place. */
@@ -85,7 +85,7 @@ export class Component {
   #link: Link | undefined;
   #up: UploadWay | undefined;
   #inbox: Inbox | undefined;
-  #subscriptions: Subscriptions | undefined;
+  #messages: ReturnType<typeof subscribeInbox> | undefined;
   #sources: readonly Source[] = [];
   #onBroken: (error: unknown) => void = () => undefined;
   readonly #ended = new EventEmitter();
@@ -95,7 +95,9 @@ export class Component {
     config: Config,
     private readonly edge: Edge,
   ) {
-    const { clock, log, nativeBinding, buses } = edge;
+    const { clock, log, nativeBinding } = edge;
+    this.#mqtt = buildMqtt(config, edge);
+    this.#buses = this.#mqtt === undefined ? edge.buses : { ...edge.buses, cloud: this.#mqtt };
     this.#config = config;
     this.#limits = { ...config.upload };
     this.#startedAtMs = clock.nowMs();
@@ -106,10 +108,11 @@ export class Component {
       this.#ledger,
       () => clock.nowMs(),
       () => this.#up?.sweeper.wake(),
-      buses?.local === undefined ? undefined : (row, outcome) => this.#announce(row, outcome),
+      this.#buses?.local === undefined ? undefined : (row, outcome) => this.#announce(row, outcome),
     );
     this.#publications = new PublicationTable(this.#ledger);
-    this.#publisher = buses === undefined ? undefined : new Publisher({ ...edge, buses, table: this.#publications });
+    this.#publisher =
+      this.#buses === undefined ? undefined : new Publisher({ ...edge, buses: this.#buses, table: this.#publications });
     this.#reader = new UploadReader(this.#ledger);
     this.#control = new ControlServer(
       socketPath(config.state.dir),
@@ -124,6 +127,7 @@ export class Component {
     this.#onBroken = onBroken;
     const templates = this.#config.outboxes.map(({ key }) => new KeyTemplate(key, thingFields(this.#config)));
     await this.#control.start();
+    this.#watch(this.#mqtt?.start());
     this.#watch(this.#publisher?.start());
     for (const warning of this.#credentials?.warnings ?? []) log.warn({ reason: warning }, 'look at this');
     const sources: Source[] = [];
@@ -172,8 +176,10 @@ export class Component {
   async stop(): Promise<void> {
     await Promise.all(this.#sources.map(({ outbox }) => outbox.stop()));
     const { worker, sweeper, history } = this.#up ?? {};
-    const parts = [this.#subscriptions, worker, sweeper, history, this.#inbox, this.#link, this.#publisher];
+    this.#messages?.unlisten();
+    const parts = [this.#messages?.subscriptions, worker, sweeper, history, this.#inbox, this.#link, this.#publisher];
     await Promise.all(parts.map((part) => part?.stop()));
+    await this.#mqtt?.stop();
     this.#connection?.close();
     await this.#control.stop();
     this.#ledger.close();
@@ -212,6 +218,7 @@ export class Component {
       refusals: this.#up?.gate.status() ?? [],
       retrying: this.#reader.retrying(),
       messages: this.#messageStatus(),
+      mqtt: this.#mqtt?.status,
       warnings: [...(this.#credentials?.warnings ?? []), ...(this.edge.warnings?.() ?? [])],
     };
   }
@@ -279,7 +286,7 @@ export class Component {
       connection,
       link,
       publications: this.#publications,
-      channels: Object.keys(edge.buses ?? {}) as Channel[],
+      channels: Object.keys(this.#buses ?? {}) as Channel[],
       onStored: () => this.#publisher?.wake(),
     });
     const { worker, sweeper, history } = this.#up;
@@ -292,29 +299,9 @@ export class Component {
     this.#watch(sweeper.start());
     this.#watch(history.start());
     this.#watch(this.#inbox?.start());
-    this.#subscribe();
-  }
-
-  /** What may be asked of us by message; what was asked while nobody heard is found by a look. */
-  #subscribe(): void {
-    const { buses, log, clock, dice } = this.edge;
-    const [bus, inbox] = [buses?.cloud, this.#inbox];
-    if (bus === undefined || inbox === undefined) return;
-    const { thing, inbox: settings } = this.#config;
-    const forThing = (topic: string): string => topic.replaceAll('{thing}', thing.name ?? '');
-    this.#subscriptions = new Subscriptions({
-      bus,
-      selfTopic: forThing(SELF_TOPIC),
-      proveEveryMs: PROVE_EVERY_MS,
-      clock,
-      dice,
-      log,
-    }).start();
-    this.#subscriptions.add(forThing(settings.pullTopic), (_, payload) => {
-      inbox.trigger(payload).catch(this.#onBroken);
-    });
-    this.#watch(this.#subscriptions);
-    bus.onConnected(() => inbox.look());
+    if (this.#inbox === undefined || this.#buses?.cloud === undefined) return;
+    this.#messages = subscribeInbox(this.#inbox, this.#buses.cloud, config, this.#onBroken, edge);
+    this.#watch(this.#messages.subscriptions.start());
   }
 
   #openOutbox(config: OutboxConfig, id: number, template: KeyTemplate): Outbox {
@@ -332,7 +319,7 @@ export class Component {
 
   #messageStatus(): StatusDocument['messages'] {
     if (this.#publisher === undefined) return undefined;
-    const { topics = [], problems = [] } = this.#subscriptions?.status ?? {};
+    const { topics = [], problems = [] } = this.#messages?.subscriptions.status ?? {};
     const { stored, dropped, problems: ofPublisher } = this.#publisher.status;
     return { stored, dropped, topics, problems: [...ofPublisher, ...problems] };
   }

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { THING_NAME } from '../domain/thing-name';
 
 const MIB = 1024 * 1024;
 
@@ -19,7 +20,7 @@ const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) => z.strictO
 
 const thing = section({
   name: text()
-    .pipe(z.string().regex(/^[a-zA-Z0-9:_-]{1,128}$/, 'a thing name has 1 to 128 of the characters a-z A-Z 0-9 : _ -'))
+    .pipe(z.string().regex(THING_NAME, 'a thing name has 1 to 128 of the characters a-z A-Z 0-9 : _ -'))
     .optional()
     .describe('Name of the thing in AWS IoT. Fills `{thing}` and is sent to the credentials endpoint.'),
   type: text().optional().describe('Fills `{thingType}` in keys.'),
@@ -222,6 +223,30 @@ const inbox = section({
     .describe('Local topic on which other components learn of each file that has landed.'),
 });
 
+const mqtt = section({
+  endpoint: text()
+    .pipe(
+      z
+        .string()
+        .regex(
+          /^(?:(?:https|mqtts):\/\/)?[^/:\s]+(?::\d{1,5})?\/?$/,
+          'a host such as abc-ats.iot.eu-central-1.amazonaws.com',
+        ),
+    )
+    .optional()
+    .describe(
+      'Data endpoint of AWS IoT, `host` or `host:port` (`aws iot describe-endpoint --endpoint-type iot:Data-ATS`). Without it, and without a Greengrass nucleus, there are no messages. Port 8883, or 443.',
+    ),
+  clientId: text()
+    .pipe(z.string().max(128))
+    .optional()
+    .describe('Client id; default the name of the thing. Another client with the same id throws the daemon out.'),
+  keepAliveSeconds: whole(30, 1200)
+    .default(1200)
+    .describe('A quiet connection is asked so often whether it is still there.'),
+  caFile: text().optional().describe('CA certificates for this endpoint, PEM, instead of those Node.js brings along.'),
+});
+
 const greengrass = section({
   validateUpdates: flag()
     .default(true)
@@ -261,7 +286,9 @@ export const configSchema = section({
   upload: upload.prefault({}).describe('How files go up.'),
   inbox: inbox.prefault({}).describe('Files that come down.'),
   jobs: section({}).prefault({}).describe('IoT Jobs: not yet, no settings.'),
-  mqtt: section({}).prefault({}).describe('MQTT: not yet, no settings.'),
+  mqtt: mqtt
+    .prefault({})
+    .describe('Messages to and from AWS IoT, by the device certificate. Not used as a Greengrass component.'),
   greengrass: greengrass.prefault({}).describe('As a Greengrass component.'),
   state: state.prefault({}).describe('What the daemon keeps.'),
 });

@@ -108,8 +108,20 @@ export interface StatusDocument {
         readonly problems: readonly string[];
       }
     | undefined;
+  /** The daemon's own connection to AWS IoT; absent where it has none. */
+  readonly mqtt?: MqttConnectionStatus | undefined;
   /** Sentences for a person, each ending with the next step. */
   readonly warnings: readonly string[];
+}
+
+export interface MqttConnectionStatus {
+  /** `off`: tried again within a day, because a person has to act first. */
+  readonly state: 'connected' | 'connecting' | 'off';
+  /** Why it is not connected. */
+  readonly reason: string | undefined;
+  readonly sinceMs: number;
+  /** Topics that are not permitted, each with the next step. */
+  readonly problems: readonly string[];
 }
 
 export interface ActiveUpload {
