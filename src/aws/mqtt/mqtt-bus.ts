@@ -56,7 +56,7 @@ export class MqttBus implements Bus {
   readonly #trials: TopicTrials;
   readonly #takeOvers = new TakeOvers();
   readonly #inlet = new Inlet();
-  readonly #connected: (() => void)[] = [];
+  readonly #connected = new Set<() => void>();
   readonly #stopping = new AbortController();
   #connection: MqttConnection | undefined;
   #state: { readonly state: MqttStatus['state']; readonly reason: string | undefined; readonly sinceMs: number };
@@ -93,9 +93,10 @@ export class MqttBus implements Bus {
     await this.#loop.finished.catch(() => undefined);
   }
 
-  onConnected(listener: () => void): void {
-    this.#connected.push(listener);
+  onConnected(listener: () => void): () => void {
+    this.#connected.add(listener);
     if (this.#connection !== undefined) listener();
+    return () => this.#connected.delete(listener);
   }
 
   publish(topic: string, payload: Buffer): Promise<void> {
