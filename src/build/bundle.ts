@@ -20,11 +20,10 @@ const native = join(root, 'node_modules/better-sqlite3/build/Release/better_sqli
 /**
  * What only some devices need stands in files of its own, read in when it is needed. AWS's S3 client is two thirds of
  * all code, and a device of small files never needs it: reading it in with the rest costs 0.1 s of CPU at each start.
- * The clients of the nucleus and of MQTT load a native part.
+ * The client of MQTT loads a native part.
  */
 const APART = {
   'client-s3': { module: /^@aws-sdk\/client-s3$/, entry: '@aws-sdk/client-s3' },
-  'greengrass-sdk': { module: /^\.\/sdk$/, entry: join(root, 'src/aws/greengrass/sdk.ts') },
   'mqtt-crt': { module: /^\.\/crt$/, entry: join(root, 'src/aws/mqtt/crt.ts') },
 };
 

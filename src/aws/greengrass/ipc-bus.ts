@@ -5,12 +5,12 @@ import type { IpcConnection } from './ipc-connection';
 import { IpcError } from './ipc-error';
 
 interface LocalMessage {
-  readonly binaryMessage?: { readonly message?: ArrayBuffer | string; readonly context?: { readonly topic?: string } };
+  readonly binaryMessage?: { readonly message?: string; readonly context?: { readonly topic?: string } };
   readonly jsonMessage?: { readonly message?: unknown; readonly context?: { readonly topic?: string } };
 }
 
 interface CloudMessage {
-  readonly message?: { readonly topicName: string; readonly payload?: ArrayBuffer | string };
+  readonly message?: { readonly topicName: string; readonly payload?: string };
 }
 
 /** AtLeastOnce */
@@ -21,7 +21,7 @@ export class IpcLocalBus implements Bus {
   constructor(private readonly ipc: IpcConnection) {}
 
   async publish(topic: string, payload: Buffer): Promise<void> {
-    const publishMessage = { binaryMessage: { message: payload } };
+    const publishMessage = { binaryMessage: { message: payload.toString('base64') } };
     await translated('PublishToTopic', topic, this.ipc.request('PublishToTopic', { topic, publishMessage }));
   }
 
@@ -48,7 +48,7 @@ export class IpcCloudBus implements Bus {
   constructor(private readonly ipc: IpcConnection) {}
 
   async publish(topic: string, payload: Buffer): Promise<void> {
-    const request = { topicName: topic, qos: QOS, payload };
+    const request = { topicName: topic, qos: QOS, payload: payload.toString('base64') };
     await translated('PublishToIoTCore', topic, this.ipc.request('PublishToIoTCore', request));
   }
 
@@ -69,8 +69,7 @@ export class IpcCloudBus implements Bus {
   }
 }
 
-const bytesOf = (payload: ArrayBuffer | string | undefined): Buffer =>
-  typeof payload === 'string' ? Buffer.from(payload) : Buffer.from(payload ?? new ArrayBuffer(0));
+const bytesOf = (base64: string | undefined): Buffer => Buffer.from(base64 ?? '', 'base64');
 
 async function translated<T>(operation: string, topic: string, work: Promise<T>): Promise<T> {
   try {

@@ -15,3 +15,8 @@ export class IpcError extends Error {
 export class IpcUnavailable extends Error {
   override readonly name = 'IpcUnavailable';
 }
+
+/** The nucleus is there and does not want us: it does not know our token (any more). */
+export class IpcRefused extends Error {
+  override readonly name = 'IpcRefused';
+}

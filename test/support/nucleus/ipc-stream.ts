@@ -1,6 +1,6 @@
+import { MESSAGE_FLAG, MESSAGE_TYPE, type WireConnection } from '../../../src/aws/greengrass/wire-connection';
 import { IpcError } from './ipc-error';
 import type { NucleusKind } from './switches';
-import { MESSAGE_FLAG, MESSAGE_TYPE, type WireConnection } from './wire-connection';
 
 const PREFIX = 'aws.greengrass#';
 

@@ -1,11 +1,16 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import { createServer, type Server, type Socket } from 'node:net';
+import {
+  MESSAGE_FLAG,
+  MESSAGE_TYPE,
+  WireConnection,
+  type WireMessage,
+} from '../../../src/aws/greengrass/wire-connection';
 import { until } from '../until';
 import { IpcError } from './ipc-error';
 import { IpcStream } from './ipc-stream';
 import type { NucleusSwitches } from './switches';
-import { MESSAGE_FLAG, MESSAGE_TYPE, WireConnection, type WireMessage } from './wire-connection';
 
 export interface IpcRequest {
   /** Short: `PublishToTopic`; `Connect` for the handshake. */

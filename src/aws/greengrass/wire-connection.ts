@@ -26,6 +26,8 @@ export interface WireListener {
   onClosed(): void;
 }
 
+/** Nobody says more at once: beyond it, it is not this protocol. */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 /** Length of the whole, length of the headers, and the sum over both stand before; a further sum behind. */
 const PRELUDE_BYTES = 12;
 const FRAME_BYTES = PRELUDE_BYTES + 4;
@@ -76,10 +78,21 @@ export class WireConnection {
     this.#received = Buffer.concat([this.#received, data]);
     while (this.#received.length >= 4 && !this.socket.destroyed) {
       const length = this.#received.readUInt32BE(0);
+      if (length > MAX_MESSAGE_BYTES || length < FRAME_BYTES) {
+        this.socket.destroy();
+        return;
+      }
       if (this.#received.length < length) return;
       const frame = this.#received.subarray(0, length);
       this.#received = this.#received.subarray(length);
-      this.listener.onMessage(this.#decode(frame), length - FRAME_BYTES);
+      let message: WireMessage;
+      try {
+        message = this.#decode(frame);
+      } catch {
+        this.socket.destroy(); // a sum that is wrong: nothing behind it can be trusted
+        return;
+      }
+      this.listener.onMessage(message, length - FRAME_BYTES);
     }
   }
 
