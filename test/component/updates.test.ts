@@ -5,7 +5,10 @@ describe('an update of the component on classic', () => {
   let device: CoreDevice;
 
   beforeEach(async () => {
-    device = await CoreDevice.create({ kind: 'classic', configuration: { greengrass: { maxDeferSeconds: 8 } } });
+    device = await CoreDevice.create({
+      kind: 'classic',
+      configuration: { greengrass: { maxDeferSeconds: 8 }, upload: { stallSeconds: 60 } },
+    });
     device.start();
     await until('attended', () => device.nucleus.updates.subscribers === 1);
   });
