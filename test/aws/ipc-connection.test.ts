@@ -100,6 +100,24 @@ describe.each(['classic', 'lite'] as const)('the connection to %s', (kind) => {
     await expect(asked).rejects.toThrow('GetConfiguration');
   });
 
+  it('a connection that is lost while calls are written costs no process', async () => {
+    begin();
+    for (let i = 1; i <= 25; i++) {
+      await until('connected', () => connection.isConnected && nucleus.ipc.asked('Connect').length === i);
+      const calls = Array.from({ length: 4 }, () => connection.request('GetConfiguration', { keyPath: [] }));
+      const streams = Array.from({ length: 4 }, () =>
+        connection.subscribe(
+          'SubscribeToTopic',
+          { topic: 'a' },
+          () => undefined,
+          () => undefined,
+        ),
+      );
+      nucleus.ipc.drop();
+      await Promise.allSettled([...calls, ...streams]);
+    }
+  });
+
   it('8: has one connection at a time, and closes those before', async () => {
     begin();
     for (let i = 1; i <= 5; i++) {
