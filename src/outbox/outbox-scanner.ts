@@ -15,7 +15,7 @@ import { noteForEmpty } from './note-empty';
 import { inodeOf } from './open-writers';
 import type { OutboxRules } from './rules';
 import type { Settling, Stamp } from './settling';
-import type { QueuedFile, UploadQueue } from './upload-queue';
+import type { KnownUpload, QueuedFile, UploadQueue } from './upload-queue';
 import { type FoundFile, type OddEntry, type UnreadableFolder, walkFolder } from './walk-folder';
 
 export interface OutboxStatus {
@@ -49,6 +49,8 @@ export interface ScannerOptions {
   readonly onQueued: () => void;
   /** A claimed file was written to since the look. */
   readonly onRestless: (batch: number, path: Buffer) => void;
+  /** It lies in the outbox still, and was delivered before the first look: its grace may have been cut short. */
+  readonly onDeliveredBefore: (row: KnownUpload) => void;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -69,6 +71,7 @@ export class OutboxScanner {
   #look = newLook();
   #clockGapMs: number | undefined;
   #isUnmovedTold = false;
+  #isFirstLook = true;
   #traits: FileSystemTraits = LOCAL;
   readonly #loop: RunLoop;
 
@@ -133,6 +136,7 @@ export class OutboxScanner {
       }
     }
     await this.#claim(batch);
+    this.#isFirstLook = false;
     for (const problem of this.#look.problems)
       if (!this.#status.problems.includes(problem)) log.error({ reason: problem }, 'look at the outbox');
     this.#status = { path, lastScanAtMs: clock.nowMs(), ...describeLook(this.#look) };
@@ -157,7 +161,11 @@ export class OutboxScanner {
     if (rules.isMarker(found.path)) return undefined;
     look.files += 1;
     const fingerprint = fingerprintOf(found.stats);
-    if (decideInPlace(queue.findLatest(found.path), fingerprint) === 'leave') return undefined;
+    const known = queue.findLatest(found.path);
+    if (decideInPlace(known, fingerprint) === 'leave') {
+      if (this.#isFirstLook && known!.state === 'done') this.options.onDeliveredBefore(known!);
+      return undefined;
+    }
     const file: SettledFile = {
       path: found.path,
       sizeBytes: Number(found.stats.size),

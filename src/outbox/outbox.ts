@@ -107,6 +107,7 @@ export class Outbox {
       doorbell: new Doorbell(path, (file) => rules.isIgnored(Buffer.from(file.slice(path.length + 1))), log),
       onQueued,
       onRestless,
+      onDeliveredBefore: (row) => this.delivered(row),
       clock,
       log,
     });
