@@ -258,6 +258,7 @@ const greengrass = section({
     .default(60)
     .describe('How long an update of the component may wait for files that are in their last part.'),
   deliveredTopic: text()
+    .pipe(z.string().regex(/^[^+#*]{1,256}$/, 'a topic of 1 to 256 characters without + # *'))
     .default('courier/outbox/delivered')
     .describe('Local topic on which other components learn of each delivered file.'),
 });
