@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import Database from 'better-sqlite3';
 import type { Clock } from '../clock';
 import { TransferError, UsageError } from '../domain/errors';
+import { shellQuoted } from '../domain/shell-quoted';
 import type { Log } from '../log';
 import { DiskReserve } from './disk-reserve';
 
@@ -68,7 +69,7 @@ export class Ledger {
 
   /** A file that is damaged or from a newer build is set aside, never deleted. @throws UsageError when another instance holds it */
   static open(options: LedgerOptions): Ledger {
-    mkdirSync(options.dir, { recursive: true, mode: 0o700 });
+    makeFolder(options.dir);
     const file = join(options.dir, 'ledger.sqlite');
     try {
       return new Ledger(openDatabase(file, options), options);
@@ -204,6 +205,21 @@ export class Ledger {
   }
 }
 
+function makeFolder(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new UsageError(
+      `the state folder ${dir} cannot be made (${code}); ${code === 'EACCES' || code === 'EPERM' ? makeOver(dir) : 'check state.dir and the disk'}`,
+      { cause },
+    );
+  }
+}
+
+const makeOver = (dir: string): string =>
+  `make it for the daemon's user: mkdir -p ${shellQuoted(dir)} && chown -R ${process.geteuid?.()} ${shellQuoted(dir)}`;
+
 function openDatabase(file: string, { migrations, nativeBinding }: LedgerOptions): Database.Database {
   const db = new Database(file, { timeout: 0, ...(nativeBinding === undefined ? {} : { nativeBinding }) });
   try {
@@ -263,7 +279,9 @@ function whyUnusable(error: unknown, dir: string): string {
     return String(error);
   if (code.startsWith('SQLITE_')) {
     throw new UsageError(
-      `cannot open the ledger in ${dir} (${code}); check that the folder is writable and its disk not full`,
+      code.startsWith('SQLITE_CANTOPEN') || code.startsWith('SQLITE_READONLY')
+        ? `cannot open the ledger in ${dir} (${code}); ${makeOver(dir)}`
+        : `cannot open the ledger in ${dir} (${code}); check that its disk is not full`,
       { cause: error },
     );
   }
