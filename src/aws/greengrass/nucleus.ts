@@ -49,7 +49,7 @@ export class Nucleus {
   /** From now on, at each connection anew. What a nucleus does not offer is done without. */
   attend(listener: NucleusListener): void {
     this.ipc.onConnected(() => {
-      void this.#attend('SubscribeToConfigurationUpdate', { keyPath: [] }, () => listener.onConfigurationChanged());
+      void this.#followConfiguration(listener);
       void this.#attend<ComponentUpdateEvent>(
         'SubscribeToComponentUpdates',
         {},
@@ -65,6 +65,18 @@ export class Nucleus {
         });
       listener.onConfigurationChanged();
     });
+  }
+
+  /** What it was changed to before the subscription stood, or while there was none, no event tells. */
+  async #followConfiguration(listener: NucleusListener): Promise<void> {
+    const changed = (): void => listener.onConfigurationChanged();
+    const again = (): void => void this.#later(() => this.#followConfiguration(listener));
+    try {
+      await this.ipc.subscribe('SubscribeToConfigurationUpdate', { keyPath: [] }, changed, again);
+      changed();
+    } catch {
+      if (this.ipc.isConnected) again(); // every nucleus has it: a refusal is one of the moment
+    }
   }
 
   async #attend<Event>(operation: string, request: object, onEvent: (event: Event) => void): Promise<void> {
