@@ -186,6 +186,28 @@ export class Component {
     this.edge.log.info({}, 'stopped');
   }
 
+  /** Rows that are not ended. */
+  get waiting(): number {
+    const { queued, uploading } = this.#table.tally;
+    return queued.files + uploading.files + (this.#inbox?.status.open ?? 0);
+  }
+
+  /** Under way. */
+  get active(): StatusDocument['active'] {
+    return (this.#up?.worker.active ?? []).map((attempt) => ({
+      id: attempt.row.id,
+      path: printableName(attempt.row.path),
+      key: attempt.row.objectKey,
+      sizeBytes: attempt.row.sizeBytes,
+      sentBytes: attempt.sentBytes,
+    }));
+  }
+
+  /** What may be said has changed, perhaps. */
+  retryMessages(): void {
+    this.#publisher?.retry();
+  }
+
   status(): StatusDocument {
     const { tally } = this.#table;
     const counts = Object.fromEntries(Object.entries(tally).map(([state, { files }]) => [state, files])) as Record<
@@ -200,13 +222,7 @@ export class Component {
       thing: this.#config.thing.name,
       bucket: this.#config.s3.bucket,
       uploads: { ...counts, queuedBytes: tally.queued.bytes + tally.uploading.bytes, doneBytes: tally.done.bytes },
-      active: (this.#up?.worker.active ?? []).map((attempt) => ({
-        id: attempt.row.id,
-        path: printableName(attempt.row.path),
-        key: attempt.row.objectKey,
-        sizeBytes: attempt.row.sizeBytes,
-        sentBytes: attempt.sentBytes,
-      })),
+      active: this.active,
       link: this.#link?.status ?? { state: 'up' },
       credentials: {
         source: this.#credentials?.source ?? 'none',

@@ -14,6 +14,7 @@ import { shellQuoted } from '../domain/shell-quoted';
 import { RunLoop } from '../run-loop';
 import { decideDeferral } from './decide-deferral';
 import { decideReconfiguration } from './decide-reconfiguration';
+import { refuseToLeaveFiles } from './leave-no-files';
 
 /** What the nucleus gives its component. */
 export interface NucleusSurroundings {
@@ -156,13 +157,21 @@ export class GreengrassComponent {
   /** On what the nucleus has; else on what it had when we ran last. */
   async #begin(settings: unknown): Promise<void> {
     this.#seen = settings;
+    const before = parseJson(readIfThere(this.#lastGoodFile) ?? '');
+    // Files may wait in the state folder we had: they are seen from there only, before it is left.
+    if (this.#movesState(before, settings)) await this.#use(before);
     const problem = await this.#use(settings);
     if (problem === undefined) return;
-    const before = readIfThere(this.#lastGoodFile);
-    if (before === undefined) throw new UsageError(problem);
-    const problemBefore = await this.#use(parseJson(before));
-    if (problemBefore !== undefined) throw new UsageError(problem);
+    if (this.#running === undefined && (await this.#use(before)) !== undefined) throw new UsageError(problem);
     this.#refuse(problem);
+  }
+
+  #movesState(before: unknown, settings: unknown): boolean {
+    try {
+      return this.#parse(before).state.dir !== this.#parse(settings).state.dir;
+    } catch {
+      return false; // one of them cannot be used at all
+    }
   }
 
   /** @returns for how many milliseconds there is nothing to do */
@@ -175,6 +184,7 @@ export class GreengrassComponent {
     this.#seen = settings;
     const problem = await this.#use(settings);
     if (problem !== undefined) this.#refuse(problem);
+    this.#running?.component.retryMessages(); // accessControl is a part of the configuration
     return 0;
   }
 
@@ -207,10 +217,11 @@ export class GreengrassComponent {
   /** @throws UsageError, and then what ran before runs again */
   async #restart(config: Config): Promise<void> {
     const running = this.#running;
-    if (running !== undefined) refuseToLeaveFiles(running.component, running.config, config);
+    if (running !== undefined) refuseToLeaveFiles(running.config, config, running.component.waiting);
     await running?.component.stop();
     this.#running = undefined;
     try {
+      if (running !== undefined) refuseToLeaveFiles(running.config, config, 0); // what was claimed since
       this.#running = { config, component: await this.#open(config) };
     } catch (error) {
       if (running !== undefined) this.#running = { ...running, component: await this.#reopen(running.config) };
@@ -271,21 +282,12 @@ COURIER_STATE_DIR=${shellQuoted(config.state.dir)} exec ${command.map(shellQuote
     if (this.#update?.id !== id) this.#update = { id, sinceMs: nowMs };
     const { component, config } = this.#running;
     return decideDeferral({
-      active: component.status().active,
+      active: component.active,
       partSizeBytes: config.upload.partSizeBytes,
       waitedMs: nowMs - this.#update.sinceMs,
       maxDeferMs: config.greengrass.maxDeferSeconds * 1000,
     });
   }
-}
-
-/** Files that wait in the old state folder would not be seen from the new one. */
-function refuseToLeaveFiles(component: Component, from: Config, to: Config): void {
-  const { queued, uploading } = component.status().uploads;
-  if (from.state.dir === to.state.dir || queued + uploading === 0) return;
-  throw new UsageError(
-    `state.dir: ${queued + uploading} files wait in ${from.state.dir}, from ${to.state.dir} they would not be seen; change it when they are sent`,
-  );
 }
 
 /** A folder that cannot be made or opened is the configuration's fault, and the one before may do without it. */

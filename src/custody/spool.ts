@@ -102,17 +102,25 @@ export class Spool {
   }
 }
 
+/** Whether claimed files lie in a state folder. */
+export function holdsFiles(stateDir: string): boolean {
+  const spools = join(stateDir, 'spool');
+  return namesIn(spools).some((name) => batchesIn(join(spools, name)).length > 0);
+}
+
 function batchesIn(folder: string): number[] {
-  let names: string[];
-  try {
-    names = readdirSync(folder);
-  } catch {
-    return [];
-  }
-  return names
+  return namesIn(folder)
     .filter((name) => BATCH.test(name))
     .map(Number)
     .sort((a, b) => a - b);
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 const warningFor = (isInside: boolean, outbox: string): string | undefined =>

@@ -54,7 +54,7 @@ export class ChannelPublisher {
   }
 
   start(): void {
-    this.#unlisten = this.bus.onConnected(() => this.#retry());
+    this.#unlisten = this.bus.onConnected(() => this.retry());
     this.#loop.start();
   }
 
@@ -68,7 +68,7 @@ export class ChannelPublisher {
     await this.#loop.finished.catch(() => undefined);
   }
 
-  #retry(): void {
+  retry(): void {
     this.#failures = 0;
     this.#denied.tryAgain();
     this.#loop.wake();

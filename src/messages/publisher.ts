@@ -39,6 +39,11 @@ export class Publisher {
     for (const channel of this.#channels) channel.wake();
   }
 
+  /** What was denied may be permitted now. */
+  retry(): void {
+    for (const channel of this.#channels) channel.retry();
+  }
+
   /** What is under way ends within the bus's own time. */
   async stop(): Promise<void> {
     await Promise.all(this.#channels.map((channel) => channel.stop()));

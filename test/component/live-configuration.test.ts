@@ -1,6 +1,9 @@
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { CoreDevice } from '../support/core-device';
 import { until } from '../support/until';
 
+const WITHOUT = "cannot be written, going on without; check the work folder's rights and its disk";
 const CANNOT = 'the deployed configuration cannot be used, the one before stays in use';
 
 describe.each(['classic', 'lite'] as const)('a changed configuration on %s', (kind) => {
@@ -50,7 +53,9 @@ describe.each(['classic', 'lite'] as const)('a changed configuration on %s', (ki
     device.drop('a.txt', 'hello');
     await until('a.txt is queued', async () => (await device.status()).uploads.queued === 1);
     await device.nucleus.deploy({ state: { dir: 'elsewhere' } });
-    expect((await device.logged(CANNOT))[0]!.reason).toMatch(/1 files wait in .*change it when they are sent$/);
+    expect((await device.logged(CANNOT))[0]!.reason).toMatch(
+      /files wait in .*restart the component when they are sent$/,
+    );
     await device.cloud.goOnline();
     device.nucleus.tokenExchange.forget(); // classic would repeat the error for a minute
     await device.stored('device00/outbox/a.txt');
@@ -103,5 +108,82 @@ describe('a configuration that cannot be used', () => {
     device.drop('b.txt', 'after');
     await device.stored('device00/outbox/b.txt');
     expect((await device.status()).warnings[0]).toContain('s3.bucket');
+  });
+});
+
+describe('what a changed configuration must not cost', () => {
+  let device: CoreDevice;
+
+  const begin = async (options: Parameters<typeof CoreDevice.create>[0]): Promise<void> => {
+    device = await CoreDevice.create(options);
+    device.start();
+    await device.logged('running');
+    await until('attended', () => device.nucleus.configuration.subscribers === 1);
+  };
+
+  afterEach(() => device.end());
+
+  it('files, when the state folder changes while they wait and the nucleus starts the component again', async () => {
+    await begin({ kind: 'lite', switches: { restartAfterMs: 1_500 } });
+    await device.cloud.goOffline();
+    device.drop('a.txt', 'hello');
+    await until('a.txt is queued', async () => (await device.status()).uploads.queued === 1);
+    await device.nucleus.deploy({ state: { dir: 'elsewhere' } });
+    await device.logged(CANNOT, 2);
+    await device.cloud.goOnline();
+    await device.stored('device00/outbox/a.txt');
+    await until('nothing of it is left', () => !existsSync(join(device.outbox, 'a.txt')));
+    await until('the spool is empty', async () => (await device.status()).outboxes[0]!.sent === 0);
+    await device.stop();
+    device.start();
+    await device.logged('running', 4); // on what it had, and then on what is new
+    expect((await device.status(join(device.work, 'elsewhere'))).warnings).toEqual([]);
+  });
+
+  it('the one before, when there can be no such state folder or outbox', async () => {
+    await begin({ kind: 'classic' });
+    writeFileSync(join(device.work, 'plain'), '');
+    await device.nucleus.deploy({ state: { dir: 'plain/state' } });
+    expect((await device.logged(CANNOT))[0]!.reason).toContain(`${device.work}/plain/state cannot be made (ENOTDIR)`);
+    device.drop('a.txt', 'hello');
+    await device.stored('device00/outbox/a.txt');
+    await device.nucleus.deploy({ state: { dir: null }, outboxes: [{ path: 'plain', rescanSeconds: 0.1 }] });
+    expect((await device.logged('look at the outbox'))[0]!.reason).toContain('is not a folder');
+    expect(device.isRunning).toBe(true);
+  });
+
+  it('the transfer, when the work folder takes nothing', async () => {
+    device = await CoreDevice.create({ kind: 'classic' });
+    for (const name of ['courier', 'configuration.json']) mkdirSync(join(device.work, `${name}.new`));
+    device.start().drop('a.txt', 'hello');
+    await device.stored('device00/outbox/a.txt');
+    await until('attended', () => device.nucleus.configuration.subscribers === 1);
+    await device.nucleus.deploy({ upload: { stallSeconds: 3 } });
+    await device.logged('the new configuration is in use');
+    device.drop('b.txt', 'hello');
+    await device.stored('device00/outbox/b.txt');
+    const files = (await device.logged(WITHOUT, 3)).map(({ file }) => file);
+    expect(new Set(files)).toEqual(new Set(['courier', 'configuration.json'].map((name) => join(device.work, name))));
+  });
+
+  it.each([
+    ['by other rules of its outbox', { rescanSeconds: 0.2 }],
+    ['by an inner restart', { order: 'newest' }],
+  ])('the deletion of a file sent in place, interrupted in its grace %s', async (_, change) => {
+    const outbox = {
+      path: 'outbox',
+      claim: 'leave',
+      afterUpload: 'delete',
+      settleSeconds: 0,
+      rescanSeconds: 0.1,
+      deleteGraceSeconds: 2,
+    };
+    await begin({ kind: 'classic', configuration: { outboxes: [outbox] } });
+    device.drop('a.txt', 'hello');
+    await device.stored('device00/outbox/a.txt');
+    await device.nucleus.deploy({ outboxes: [{ ...outbox, ...change }] });
+    await device.logged('the new configuration is in use');
+    await until('a.txt is gone', () => !existsSync(join(device.outbox, 'a.txt')));
+    expect(device.cloud.requests.filter(({ operation }) => operation === 'PutObject')).toHaveLength(1);
   });
 });

@@ -30,6 +30,33 @@ describe('the traps of the nucleus', () => {
     await dropAndWait('b.txt');
   });
 
+  it.each(['GetConfiguration', 'PublishToTopic'])(
+    '7: ends in order and in time while %s is not answered',
+    async (operation) => {
+      await begin({ kind: 'classic' });
+      device.nucleus.switches.hanging.add(operation);
+      const before = device.nucleus.ipc.asked(operation).length;
+      await device.nucleus.deploy({ upload: { parallelFiles: 3 } });
+      await dropAndWait('a.txt');
+      await until('asked', () => device.nucleus.ipc.asked(operation).length > before);
+      const sinceMs = performance.now();
+      expect(await device.stop()).toBe(0);
+      expect(performance.now() - sinceMs).toBeLessThan(4_000);
+      expect(device.logs.at(-1)!.message).toBe('stopped');
+    },
+  );
+
+  it('hears of what was changed while its subscription to that was refused', async () => {
+    device = await CoreDevice.create({ kind: 'classic' });
+    device.nucleus.switches.unsupported.add('SubscribeToConfigurationUpdate');
+    device.start();
+    await until('refused', () => device.nucleus.ipc.asked('SubscribeToConfigurationUpdate').length === 1);
+    await until('read', () => device.nucleus.ipc.asked('GetConfiguration').length === 2);
+    await device.nucleus.deploy({ upload: { parallelFiles: 3 } });
+    device.nucleus.switches.unsupported.delete('SubscribeToConfigurationUpdate');
+    await device.logged('the new configuration is in use');
+  });
+
   it('1: a key and a path as long as can be make a message that a nucleus lite takes', async () => {
     await begin({ kind: 'lite' });
     const long = `${'d'.repeat(200)}/${'"'.repeat(200)}/${'ü'.repeat(100)}/${'x'.repeat(240)}/${'\\'.repeat(150)}`;
