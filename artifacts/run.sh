@@ -1,3 +1,3 @@
 #!/bin/sh
 # Signals go to node itself; small heaps, because the device's memory is not ours.
-exec node --max-semi-space-size=4 --max-old-space-size=128 "$(dirname "$0")/main.js" "$@"
+exec node --max-semi-space-size=4 --max-old-space-size=128 "${0%/*}/main.js" "$@"

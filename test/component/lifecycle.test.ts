@@ -72,7 +72,9 @@ describe('the component under what goes wrong around it', () => {
     await begin({ kind: 'classic' });
     writeFileSync(join(device.work, 'taken'), 'a file');
     await device.nucleus.deploy(change);
-    expect((await device.logged(CANNOT))[0]!.reason).toMatch(/taken.*check the path and its rights$/);
+    expect((await device.logged(CANNOT))[0]!.reason).toMatch(
+      /taken.*check (the path and its rights|state.dir and the disk)$/,
+    );
     await dropAndWait('a.txt');
     await device.stop();
     device.start(); // on what the nucleus has, which cannot be used, and so on what it had before

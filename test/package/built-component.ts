@@ -3,6 +3,8 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { unzipSync } from 'fflate';
+import { parse } from 'yaml';
+import type { AccessControlDocument } from '../support/nucleus/access-control';
 
 export const ROOT = resolve(__dirname, '../..');
 const NAME = 'com.thingcourier.Courier';
@@ -33,6 +35,14 @@ export class BuiltComponent {
         .sort()
         .map((file) => [file.slice(this.dir.length + 1), readFileSync(file)]),
     );
+  }
+
+  /** As it is published. */
+  recipe() {
+    const [, text] = [...this.files()].find(([path]) => path.endsWith('recipe.yaml'))!;
+    return parse(text.toString(), { version: '1.1' }) as {
+      ComponentConfiguration: { DefaultConfiguration: { accessControl: AccessControlDocument } };
+    };
   }
 
   /** Puts a package into a folder as a nucleus does: without mode bits. */

@@ -104,10 +104,13 @@ export class CoreDevice {
       .map((line) => JSON.parse(line) as LogLine);
   }
 
-  /** @param folder with main.js @param env laid over what the nucleus gives, an empty value takes one away */
-  start(folder: string = BUILT, env: Readonly<Record<string, string>> = {}, node: string = process.execPath): this {
+  /** @param env laid over what the nucleus gives, an empty value takes one away @param command that runs main.js */
+  start(
+    env: Readonly<Record<string, string>> = {},
+    [command, ...args]: readonly [string, ...string[]] = [process.execPath, join(BUILT, 'main.js')],
+  ): this {
     const given = { PATH: process.env.PATH!, ...this.nucleus.env(), ...env };
-    const child = spawn(node, [join(folder, 'main.js'), '--log-level', 'debug'], {
+    const child = spawn(command, [...args, '--log-level', 'debug'], {
       cwd: this.work,
       env: Object.fromEntries(Object.entries(given).filter(([, value]) => value !== '')),
       stdio: ['ignore', 'pipe', 'pipe'],
