@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { isIP } from 'node:net';
-import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type TLSSocket } from 'node:tls';
+import type { Clock } from '../../clock';
 import type { DeviceFiles } from '../credentials/device-files';
 
 /** Where the way to a CONNACK ends. */
@@ -18,6 +18,7 @@ export interface DiagnoseOptions {
   readonly host: string;
   readonly port: number;
   readonly files: DeviceFiles;
+  readonly clock: Clock;
 }
 
 /** Over a satellite TLS takes seconds. */
@@ -26,23 +27,25 @@ const WITHIN_MS = 10_000;
 const SETTLED_MS = 1_500;
 
 /** The CRT has one word for most of what can be wrong with a connection: Node's TLS has many, and says them at once. */
-export async function diagnose({ host, port, files }: DiagnoseOptions, signal: AbortSignal): Promise<Verdict> {
+export async function diagnose({ host, port, files, clock }: DiagnoseOptions, signal: AbortSignal): Promise<Verdict> {
   const { cert, key, ca } = files;
   const name = isIP(host) === 0 ? { servername: host } : {};
   const socket = connect({ host, port, cert, key, ...name, ...(ca === undefined ? {} : { ca }) });
+  const over = new AbortController();
+  const waiting = AbortSignal.any([signal, over.signal]);
   try {
-    return await ask(socket, AbortSignal.any([signal, AbortSignal.timeout(WITHIN_MS)]));
+    return await ask(socket, (ms) => clock.sleep(ms, waiting));
   } finally {
+    over.abort();
     socket.destroy();
   }
 }
 
-async function ask(socket: TLSSocket, signal: AbortSignal): Promise<Verdict> {
+async function ask(socket: TLSSocket, sleep: (ms: number) => Promise<void>): Promise<Verdict> {
   let isSecure = false;
   const ended = new Promise<string>((resolve) => {
     socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code ?? error.message));
     socket.once('close', () => resolve('it hangs up'));
-    signal.addEventListener('abort', () => resolve('ETIMEDOUT'));
   });
   const secured = once(socket, 'secureConnect').then(
     () => {
@@ -50,10 +53,9 @@ async function ask(socket: TLSSocket, signal: AbortSignal): Promise<Verdict> {
     },
     () => new Promise<never>(() => undefined), // an error, which `ended` tells
   );
-  const first = await Promise.race([ended, secured]);
+  const first = await Promise.race([ended, secured, sleep(WITHIN_MS).then(() => 'ETIMEDOUT')]);
   if (first !== undefined) return judge(first, isSecure);
-  const settled = delay(SETTLED_MS, undefined, { ref: false });
-  const later = await Promise.race([ended, settled]);
+  const later = await Promise.race([ended, sleep(SETTLED_MS)]);
   return later === undefined ? { kind: 'connect refused' } : judge(later, isSecure);
 }
 

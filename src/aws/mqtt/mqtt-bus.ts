@@ -152,8 +152,8 @@ export class MqttBus implements Bus {
       connection = await this.#open();
     } catch (error) {
       this.#takeOvers.forget();
-      if (this.#loop.isStopping) return 0;
       const { reason, isRefusal } = await this.#explain(error);
+      if (this.#loop.isStopping) return 0;
       this.#refusals = isRefusal ? this.#refusals + 1 : 0;
       if (this.#refusals >= MAX_REFUSALS) return this.#turnOff(reason, DAY_MS);
       this.#enter('connecting', reason);
@@ -214,7 +214,7 @@ export class MqttBus implements Bus {
     if (before?.code === error.code && clock.monotonicMs() - before.atMs < HOUR_MS) return before;
     const files = loadDeviceFiles(this.options);
     const nowMs = clock.nowMs();
-    const verdict = await diagnose({ host, port, files }, this.#stopping.signal);
+    const verdict = await diagnose({ host, port, files, clock }, this.#stopping.signal);
     const isReached = verdict.kind === 'certificate refused' || verdict.kind === 'connect refused';
     const validity = isReached ? findValidityProblem(certificateFile, nowMs) : undefined;
     const reason = validity ?? explainFailure(verdict, { ...this.options, endpoint: this.#endpoint, nowMs });

@@ -1,4 +1,4 @@
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import { certificateIdOf } from '../../support/certificates';
 import { fitsFilter } from '../../support/nucleus/fits-filter';
@@ -55,9 +55,13 @@ export class MqttBroker {
   readonly denials: Denial[] = [];
   /** CONNECTs that were accepted. */
   connects = 0;
+  /** TCP connections, whether or not TLS came about. */
+  connections = 0;
   #aedes: Aedes | undefined;
   #server: Server | undefined;
   readonly #sockets = new Set<TLSSocket>();
+  /** Those below TLS: a handshake may hang. */
+  readonly #raw = new Set<Socket>();
   readonly #devices = new WeakMap<object, Device>();
   readonly #asked = new WeakMap<Client, number>();
 
@@ -69,6 +73,11 @@ export class MqttBroker {
 
   get port(): number {
     return this.portNumber;
+  }
+
+  /** Connections over which TLS stands now. */
+  get sockets(): number {
+    return this.#sockets.size;
   }
 
   /** Ids of the clients that are connected now. */
@@ -83,6 +92,11 @@ export class MqttBroker {
     this.#server = server;
     server.on('secureConnection', (socket) => this.#accept(socket));
     server.on('tlsClientError', () => undefined);
+    server.on('connection', (socket) => {
+      this.connections++;
+      this.#raw.add(socket);
+      socket.once('close', () => this.#raw.delete(socket));
+    });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.portNumber, '127.0.0.1', () => resolve());
@@ -108,7 +122,7 @@ export class MqttBroker {
   }
 
   dropAll(): void {
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of [...this.#sockets, ...this.#raw]) socket.destroy();
   }
 
   /** The cloud publishes. */
