@@ -86,19 +86,15 @@ describe('says why there is no connection, and what to do', () => {
     const caFile = join(site.fixture.dir, 'own.pem');
     writeFileSync(caFile, authority.pem.certificatePem);
     const pair = await authority.issue({ commonName: 'x', hosts, ...(notAfter === undefined ? {} : { notAfter }) });
-    const sockets: Socket[] = [];
     const server = createTlsServer({ cert: pair.certificatePem, key: pair.privateKeyPem });
-    server.on('connection', (socket: Socket) => sockets.push(socket));
     server.on('tlsClientError', () => undefined);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const { port } = server.address() as { port: number };
-    const clock = new SkippingClock();
-    const bus = site.bus(await pump(), { port, caFile, clock });
-    await until('TLS begun', () => sockets.length > 0);
-    clock.skip(15_000);
-    await untilReason(bus, reason);
-    for (const socket of sockets) socket.destroy();
-    server.close();
+    try {
+      const { port } = server.address() as { port: number };
+      await untilReason(site.bus(await pump(), { port, caFile }), reason);
+    } finally {
+      server.close();
+    }
   });
 
   it('a name that nobody knows', async () => {

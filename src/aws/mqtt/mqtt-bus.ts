@@ -220,8 +220,9 @@ export class MqttBus implements Bus {
     const reason = validity ?? explainFailure(verdict, { ...this.options, endpoint: this.#endpoint, nowMs });
     // Unanswered is not refused: only a hang-up is.
     const isRefusal = validity === undefined && verdict.kind === 'connect refused' && error.code === HUNG_UP;
-    this.#diagnosis = { code: error.code, reason, isRefusal, atMs: clock.monotonicMs() };
-    return this.#diagnosis;
+    const diagnosis = { code: error.code, reason, isRefusal, atMs: clock.monotonicMs() };
+    this.#diagnosis = verdict.kind === 'unreachable' ? undefined : diagnosis; // what was, passes
+    return diagnosis;
   }
 
   #turnOff(reason: string, forMs: number): number {
