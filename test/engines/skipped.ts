@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { Mosquitto } from './mosquitto';
 import { moto, motoChecking } from './moto';
 import { radosgw } from './radosgw';
 
@@ -14,7 +15,7 @@ interface JestResults {
  */
 export function findWronglySkipped(results: JestResults): string[] {
   const tests = results.testResults.flatMap(({ assertionResults }) => assertionResults);
-  return [radosgw, moto, motoChecking]
+  return [radosgw, moto, motoChecking, { name: 'mosquitto', findMissing: () => Mosquitto.findMissing() }]
     .filter((kind) => kind.findMissing() === undefined)
     .map(({ name }) => name)
     .filter((name) => {
