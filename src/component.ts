@@ -148,7 +148,7 @@ export class Component {
     if (sources.length === 0 && this.#config.inbox.dir === undefined) {
       log.warn(
         {},
-        'neither an outbox nor an inbox is configured, nothing to do; add outboxes: or inbox.dir to the configuration',
+        'neither an outbox nor an inbox is configured, nothing to do; set s3.bucket, and outboxes or inbox.dir',
       );
       return this;
     }

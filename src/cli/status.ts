@@ -39,18 +39,21 @@ export function presentStatus(status: StatusDocument): string {
     lines.push(
       `RETRYING  ${files} ${files === 1 ? 'file' : 'files'}; ${worst.path} failed ${worst.failures} times: ${worst.message}`,
     );
-  const { messages, inbox } = status;
+  const { messages, inbox, mqtt } = status;
   if (inbox !== undefined) {
     const looked = inbox.lastLookAtMs === undefined ? '' : `, looked through ${ago(inbox.lastLookAtMs)} ago`;
     lines.push(`inbox     ${inbox.folder}: ${inbox.open} on their way, ${inbox.failed} failed${looked}`);
   }
+  if (mqtt !== undefined)
+    lines.push(
+      mqtt.state === 'connected'
+        ? `mqtt      connected for ${ago(mqtt.sinceMs)}`
+        : `mqtt      ${mqtt.state} for ${ago(mqtt.sinceMs)}${mqtt.reason === undefined ? '' : `: ${mqtt.reason}`}`,
+    );
   if (messages !== undefined && messages.stored + messages.dropped > 0)
     lines.push(`messages  ${messages.stored} waiting${messages.dropped > 0 ? `, ${messages.dropped} dropped` : ''}`);
-  const problems = [
-    ...status.outboxes.flatMap((outbox) => outbox.problems),
-    ...(inbox?.problems ?? []),
-    ...(messages?.problems ?? []),
-  ];
+  const denied = new Set([...(messages?.problems ?? []), ...(mqtt?.problems ?? [])]); // told by both
+  const problems = [...status.outboxes.flatMap((outbox) => outbox.problems), ...(inbox?.problems ?? []), ...denied];
   for (const problem of [...problems, ...status.warnings]) lines.push(`LOOK      ${problem}`);
   if (uploads.failed > 0) lines.push('LOOK      courier ls --state failed tells which files failed and why');
   return lines.join('\n');

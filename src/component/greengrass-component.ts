@@ -265,7 +265,7 @@ COURIER_STATE_DIR=${shellQuoted(config.state.dir)} exec ${command.map(shellQuote
     } catch (error) {
       this.#edge.log.warn(
         { file, reason: String(error) },
-        'not written; free some space, it is tried at the next start',
+        "cannot be written, going on without; check the work folder's rights and its disk",
       );
     }
   }

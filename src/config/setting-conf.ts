@@ -40,8 +40,8 @@ export function parseSettingConf(text: string, file: string): Record<string, unk
       if (value !== '') set(settings, path, value);
     }
   }
-  // The how-to downloads into the folder it is started in.
-  if (settings.inbox !== undefined) set(settings, ['inbox', 'dir'], '.');
+  // Beside the file, and not among the keys and certificates that lie there.
+  if (settings.inbox !== undefined) set(settings, ['inbox', 'dir'], 'inbox');
   return settings;
 }
 

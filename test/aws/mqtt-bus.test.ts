@@ -297,6 +297,25 @@ describe('a policy without iot:Connect', () => {
   });
 });
 
+describe('a CONNECT', () => {
+  it('that is answered by a refusal is tried on', async () => {
+    cloud.mqtt.faults.rejectsConnect = true;
+    const bus = site.bus(await pump());
+    await untilReason(bus, /does not take the connection \(AWS_ERROR_MQTT_PROTOCOL_ERROR\); .* the client id pump in/);
+    expect(bus.status.state).toBe('connecting');
+  });
+
+  it('that is not answered is, too', async () => {
+    cloud.mqtt.faults.stallsConnect = true;
+    const clock = new SkippingClock();
+    const bus = site.bus(await pump(), { clock });
+    await until('CONNECT', () => cloud.mqtt.sockets > 0);
+    clock.skip(15_000);
+    await untilReason(bus, /takes the device certificate, and does not take the connection \(NO_ANSWER\)/);
+    expect(bus.status.state).toBe('connecting');
+  });
+});
+
 describe('another client with our id', () => {
   it('that fights back makes us give way for an hour, and say so', async () => {
     const clock = new SkippingClock();

@@ -85,7 +85,11 @@ describe('what a component is given to start with', () => {
     device = await CoreDevice.create({ kind: 'lite', configuration: { s3: null, outboxes: null } });
     device.start();
     expect(
-      (await device.logged('no outbox is configured, nothing to send; add outboxes: to the configuration'))[0],
+      (
+        await device.logged(
+          'neither an outbox nor an inbox is configured, nothing to do; set s3.bucket, and outboxes or inbox.dir',
+        )
+      )[0],
     ).toBeDefined();
     expect(device.isRunning).toBe(true);
   });

@@ -57,7 +57,9 @@ describe('the component under what goes wrong around it', () => {
     for (const name of ['configuration.json.new', 'courier.new']) mkdirSync(join(device.work, name));
     device.start();
     await until('attended', () => device.nucleus.configuration.subscribers === 1);
-    expect(await device.logged('not written; free some space, it is tried at the next start', 2)).toHaveLength(2);
+    expect(
+      await device.logged("cannot be written, going on without; check the work folder's rights and its disk", 2),
+    ).toHaveLength(2);
     await dropAndWait('a.txt');
     await device.nucleus.deploy({ upload: { parallelFiles: 3 } });
     await device.logged('the new configuration is in use');

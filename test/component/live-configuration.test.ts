@@ -148,7 +148,7 @@ describe('what a changed configuration must not cost', () => {
     device.drop('a.txt', 'hello');
     await device.stored('device00/outbox/a.txt');
     await device.nucleus.deploy({ state: { dir: null }, outboxes: [{ path: 'plain', rescanSeconds: 0.1 }] });
-    expect((await device.logged('look at the outbox'))[0]!.reason).toContain('is not a folder');
+    expect((await device.logged(CANNOT, 2))[1]!.reason).toContain('/plain');
     expect(device.isRunning).toBe(true);
   });
 

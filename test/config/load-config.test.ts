@@ -162,7 +162,7 @@ describe('configuration files', () => {
       s3: { bucket: 'swx-test-bucket', region: 'ap-northeast-1' },
       credentials: { source: 'role-alias', roleAlias: { alias: 'swx-test-role-alias', thingNameHeader: false } },
       outboxes: [],
-      inbox: { prefix: 'swx-test-a', archivePrefix: 'swx-test-b', only: 'test.txt' },
+      inbox: { dir: join(dir, 'inbox'), prefix: 'swx-test-a/', archivePrefix: 'swx-test-b/', only: 'test.txt' },
     });
     expect(config.thing.name).toBeUndefined();
   });

@@ -179,7 +179,7 @@ describe('the built daemon and its command', () => {
       JSON.stringify({
         s3: { endpoint: cloud.s3Endpoint, caFile: cloud.caFile, pathStyle: true, region: cloud.region },
         credentials: { roleAlias: { caFile: cloud.caFile } },
-        outboxes: [{ path: 'results', key: 'swx-test-a/{path}', rescanSeconds: 0.2, settleSeconds: 0, claim: 'leave' }],
+        outboxes: [{ path: 'results', key: 'results/{path}', rescanSeconds: 0.2, settleSeconds: 0, claim: 'leave' }],
       }),
     );
     writeFileSync(join(folder, 'results', 'test.txt'), 'from seed A');
@@ -202,7 +202,7 @@ describe('the built daemon and its command', () => {
         () => done(),
       );
     });
-    await until('delivered', () => cloud.objects('swx-test-bucket').some(({ key }) => key === 'swx-test-a/test.txt'));
+    await until('delivered', () => cloud.objects('swx-test-bucket').some(({ key }) => key === 'results/test.txt'));
     controller.abort();
     await ended;
     await until('the daemon has gone', async () => (await courier('status', '--state-dir', state)).code === 1);

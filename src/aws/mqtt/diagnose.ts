@@ -12,7 +12,9 @@ export type Verdict =
   /** TLS ends, or the broker hangs up, before a word of MQTT. */
   | { readonly kind: 'certificate refused'; readonly code: string }
   /** TLS is there and stays: it is CONNECT that is not answered as it should be. */
-  | { readonly kind: 'connect refused' };
+  | { readonly kind: 'connect refused' }
+  /** The same, and yet it was no hang-up: no answer, or one that is not of MQTT, or no (the CRT does not tell which). */
+  | { readonly kind: 'not understood'; readonly code: string };
 
 export interface DiagnoseOptions {
   readonly host: string;

@@ -24,6 +24,8 @@ export function explainFailure(verdict: Verdict, around: Surroundings): string {
       return `${endpoint} does not prove who it is by ${caFile ?? 'the CA certificates Node.js brings along'} (${verdict.code}); check mqtt.endpoint, or set mqtt.caFile to its CA`;
     case 'certificate refused':
       return `${endpoint} refuses the device certificate ${certificateFile} (${verdict.code}); check that it is registered and active: aws iot list-certificates`;
+    case 'not understood':
+      return `${endpoint} takes the device certificate, and does not take the connection (${verdict.code}); if it lasts, check that mqtt.endpoint is an MQTT broker, and that it lets the client id ${clientId} in`;
     case 'connect refused':
       return explainDenied('iot:Connect', clientId, endpoint);
   }

@@ -1,4 +1,5 @@
 import type { Clock } from '../../clock';
+import type { MqttConnectionStatus } from '../../control/protocol';
 import { probePauseMs } from '../../domain/backoff';
 import { asTransferError, TransferError } from '../../domain/errors';
 import type { Log } from '../../log';
@@ -6,7 +7,7 @@ import type { Bus, OnMessage, Subscription } from '../../messages/bus';
 import { RunLoop } from '../../run-loop';
 import { findValidityProblem, loadDeviceFiles } from '../credentials/device-files';
 import type * as Crt from './crt';
-import { diagnose } from './diagnose';
+import { diagnose, type Verdict } from './diagnose';
 import { explainFailure } from './explain-failure';
 import { Inlet } from './inlet';
 import { ConnectFailed, MqttConnection } from './mqtt-connection';
@@ -29,17 +30,6 @@ export interface MqttBusOptions {
   readonly log: Log;
 }
 
-/** `off`: not tried again for a day (an hour after a take-over), because a person has to act first. */
-export interface MqttStatus {
-  readonly state: 'connected' | 'connecting' | 'off';
-  /** Why it is not connected; ends with the next step. */
-  readonly reason: string | undefined;
-  /** When the state began, by the wall clock. */
-  readonly sinceMs: number;
-  /** Topics that are not permitted, each with the next step. */
-  readonly problems: readonly string[];
-}
-
 /** IoT Core takes one CONNECT a second of a client: the shortest pause is half of the first. */
 const PAUSE = { baseMs: 2_000, capMs: 900_000 } as const;
 /** A connection that lasts so long was a good one. */
@@ -59,7 +49,11 @@ export class MqttBus implements Bus {
   readonly #connected = new Set<() => void>();
   readonly #stopping = new AbortController();
   #connection: MqttConnection | undefined;
-  #state: { readonly state: MqttStatus['state']; readonly reason: string | undefined; readonly sinceMs: number };
+  #state: {
+    readonly state: MqttConnectionStatus['state'];
+    readonly reason: string | undefined;
+    readonly sinceMs: number;
+  };
   #failures = 0;
   #refusals = 0;
   /** What the CRT said last, and what it was found to mean. */
@@ -74,7 +68,7 @@ export class MqttBus implements Bus {
     this.#state = { state: 'connecting', reason: undefined, sinceMs: clock.nowMs() };
   }
 
-  get status(): MqttStatus {
+  get status(): MqttConnectionStatus {
     return { ...this.#state, problems: this.#trials.problems };
   }
 
@@ -214,12 +208,14 @@ export class MqttBus implements Bus {
     if (before?.code === error.code && clock.monotonicMs() - before.atMs < HOUR_MS) return before;
     const files = loadDeviceFiles(this.options);
     const nowMs = clock.nowMs();
-    const verdict = await diagnose({ host, port, files, clock }, this.#stopping.signal);
+    const found = await diagnose({ host, port, files, clock }, this.#stopping.signal);
+    const isHangUp = error.code === HUNG_UP;
+    const verdict: Verdict =
+      found.kind === 'connect refused' && !isHangUp ? { kind: 'not understood', code: error.code } : found;
     const isReached = verdict.kind === 'certificate refused' || verdict.kind === 'connect refused';
     const validity = isReached ? findValidityProblem(certificateFile, nowMs) : undefined;
     const reason = validity ?? explainFailure(verdict, { ...this.options, endpoint: this.#endpoint, nowMs });
-    // Unanswered is not refused: only a hang-up is.
-    const isRefusal = validity === undefined && verdict.kind === 'connect refused' && error.code === HUNG_UP;
+    const isRefusal = validity === undefined && verdict.kind === 'connect refused';
     const diagnosis = { code: error.code, reason, isRefusal, atMs: clock.monotonicMs() };
     this.#diagnosis = verdict.kind === 'unreachable' ? undefined : diagnosis; // what was, passes
     return diagnosis;
@@ -235,7 +231,7 @@ export class MqttBus implements Bus {
   }
 
   /** Told when it changes. */
-  #enter(state: MqttStatus['state'], reason: string | undefined): void {
+  #enter(state: MqttConnectionStatus['state'], reason: string | undefined): void {
     const { clock, log } = this.options;
     const before = this.#state;
     const sinceMs = before.state === state ? before.sinceMs : clock.nowMs();

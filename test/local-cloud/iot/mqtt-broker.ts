@@ -32,6 +32,8 @@ export interface BrokerFaults {
   refuses: boolean;
   /** CONNECT is never answered */
   stallsConnect: boolean;
+  /** CONNECT is answered by "not authorized", as other brokers do */
+  rejectsConnect: boolean;
   /** neither PUBLISH nor SUBSCRIBE is answered */
   isMute: boolean;
   /** takes what is published, and hands subscribers nothing */
@@ -49,7 +51,13 @@ const KEPT_MESSAGES = 10_000;
  * as the real one does. Persistent sessions last as long as this object.
  */
 export class MqttBroker {
-  readonly faults: BrokerFaults = { refuses: false, stallsConnect: false, isMute: false, isSilent: false };
+  readonly faults: BrokerFaults = {
+    refuses: false,
+    stallsConnect: false,
+    rejectsConnect: false,
+    isMute: false,
+    isSilent: false,
+  };
   /** The latest, in order, from devices and from the cloud. */
   readonly messages: BrokerMessage[] = [];
   readonly denials: Denial[] = [];
@@ -181,6 +189,7 @@ export class MqttBroker {
         this.connects++;
         done(null, true);
       },
+      authenticate: (_client, _username, _password, done) => done(null, !this.faults.rejectsConnect),
       authorizePublish: (client, { topic, payload, qos, retain }, done) => {
         if (client === null) return done(); // the cloud itself
         if (this.faults.isMute) return;
