@@ -12,6 +12,7 @@ import {
   type UploadSummary,
 } from '../../src/control/protocol';
 import { LocalCloud } from '../local-cloud/local-cloud';
+import { courierIotPolicy } from '../local-cloud/seed-iot-policies';
 import { Device } from '../support/device';
 import { DemoFailure } from './demo-failure';
 
@@ -42,13 +43,25 @@ export class DemoSite {
       cloud = await LocalCloud.start({ dir: join(root, 'cloud') });
       const dir = join(root, 'device');
       // As it comes, but for the time in which a file must not change.
-      const config = { outboxes: [{ path: join(dir, 'outbox'), settleSeconds: SETTLE_SECONDS }] };
-      return new DemoSite(root, cloud, await Device.create({ dir, cloud, config }));
+      const config = {
+        outboxes: [{ path: join(dir, 'outbox'), settleSeconds: SETTLE_SECONDS }],
+        inbox: { dir: join(dir, 'inbox') },
+        mqtt: { endpoint: cloud.mqttEndpoint, caFile: cloud.caFile },
+      };
+      const device = await Device.create({ dir, cloud, config });
+      cloud.createBucket(device.bucket, { notifiesInbox: true });
+      await cloud.createThing(device.thing, { certificatePolicy: courierIotPolicy(cloud) });
+      return new DemoSite(root, cloud, device);
     } catch (error) {
       await cloud?.stop();
       await rm(root, { recursive: true, force: true });
       throw error;
     }
+  }
+
+  /** Where objects land. */
+  get inbox(): string {
+    return join(this.device.dir, 'inbox');
   }
 
   /** What the daemon prints, as far as it got. */

@@ -27,6 +27,7 @@ function parseCommandLine() {
 }
 
 async function main(): Promise<number> {
+  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true'; // of the one who puts objects into the inbox
   const { once, json, keep, help } = parseCommandLine();
   if (help) {
     process.stdout.write(`${HELP}\n`);

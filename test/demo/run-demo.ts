@@ -11,6 +11,7 @@ import { type DemoFile, dropDemoFiles, writeDemoFiles } from './demo-files';
 import type { DemoReport } from './demo-report';
 import type { DemoSite } from './demo-site';
 import type { ProgressScreen } from './progress-screen';
+import { showInbox } from './show-inbox';
 
 export interface DemoRun {
   readonly site: DemoSite;
@@ -52,8 +53,10 @@ export async function runDemo(run: DemoRun): Promise<void> {
   screen.say(`${done} ${seconds} s; comparing SHA-256 in S3 with what was dropped`);
   await compareUploads(site, files, ended, report, (line) => screen.say(line));
   if (failure !== undefined) throw failure.error;
-  const { uploaded, failed, mismatched } = report.counts;
-  screen.say(`${uploaded} uploaded, ${failed} failed, ${mismatched} mismatched`);
+  screen.say('now the other way: objects in the inbox, a message to the device');
+  await showInbox(site, report, (line) => screen.say(line), run.deadlineMs, signal);
+  const { uploaded, failed, mismatched, pulled } = report.counts;
+  screen.say(`${uploaded} uploaded, ${failed} failed, ${mismatched} mismatched, ${pulled} pulled and archived`);
   if (run.once) return;
   for (const problem of report.problems) screen.say(`demo: ${problem}`);
   screen.say(invitation(site));
@@ -163,6 +166,7 @@ It stays up for your own files. Ctrl-C stops everything and removes the folder.
 A file is moved out of the outbox when it has not changed for a second, and deleted some seconds after its delivery;
 names that begin with a dot or end with .tmp or .part are left alone.
   drop files into   ${device.outbox}
+  put objects under ${device.thing}/inbox/ in S3; they land in ${site.inbox}
   ask the daemon    node ${COURIER} status --state-dir ${device.stateDir}
   read its log      ${site.logFile}
   list the objects  (. ${site.writeAwsEnv()} && aws s3 ls --recursive s3://${device.bucket})
