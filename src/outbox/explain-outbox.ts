@@ -7,7 +7,7 @@ export function explainFolder(outbox: string, relative: Buffer, { code }: NodeJS
   const folder = relative.length === 0 ? outbox : `${outbox}/${printableName(relative)}`;
   switch (code) {
     case 'ENOENT':
-      return `the outbox ${folder} does not exist; create it: mkdir -p ${shellQuoted(folder)}`;
+      return `the outbox ${folder} does not exist; create it: mkdir -p ${shellQuoted(folder)} && chown ${process.geteuid?.()} ${shellQuoted(folder)}`;
     case 'ENOTDIR':
       return `the outbox ${folder} is not a folder; correct outboxes[].path`;
     case 'EACCES':
@@ -16,6 +16,17 @@ export function explainFolder(outbox: string, relative: Buffer, { code }: NodeJS
     default:
       return `the folder ${folder} cannot be read (${code}); check the disk it lies on`;
   }
+}
+
+/**
+ * Why files are not moved out of an outbox, and what to do.
+ * @param isWritable by the daemon's user
+ */
+export function explainUnmoved(outbox: string, isWritable: boolean): string {
+  const why = `files of ${outbox} are sent from where they lie, and not removed`;
+  return isWritable
+    ? `${why}: no folder beside it or in it takes them by rename; put the outbox on one disk with the state folder, or say claim: leave`
+    : `${why}: the daemon's user may not write there; let it: setfacl -m u:${process.geteuid?.()}:rwx ${shellQuoted(outbox)}, and start it again`;
 }
 
 /** Why a settled file stays where it is, or in its batch without a row, and what to do. */

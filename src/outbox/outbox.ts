@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, opendirSync, rmdirSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { Clock } from '../clock';
 import type { OutboxConfig } from '../config/schema';
@@ -8,6 +8,7 @@ import { printableName } from '../domain/printable-name';
 import type { Log } from '../log';
 import { Claimer, type SettledFile } from './claimer';
 import { Doorbell } from './doorbell';
+import { explainUnmoved } from './explain-outbox';
 import { fileSystemTraits } from './file-system';
 import { OutboxScanner, type OutboxStatus } from './outbox-scanner';
 import { enqueueNewBatches, sweepOldBatches } from './recover-spool';
@@ -51,6 +52,8 @@ export class Outbox {
   readonly #heldSince = new Map<string, number>();
   #batch = 0;
   #isLocated = false;
+  /** Why there is no spool; a sentence that ends with the next step. */
+  #unmoved: string | undefined;
   #recovered: Promise<void> = Promise.resolve();
   #swept: Promise<void> = Promise.resolve();
   #scanning = false;
@@ -119,7 +122,7 @@ export class Outbox {
     readonly sent: number;
   } {
     const { problems, ...status } = this.#scanner.status;
-    const warning = this.#spool?.warning;
+    const warning = this.#spool?.warning ?? this.#unmoved;
     return {
       ...status,
       spool: this.#spool?.folder,
@@ -217,14 +220,10 @@ export class Outbox {
     this.#isLocated = existsSync(config.path);
     this.#spool = Spool.locate(config.path, this.#spoolPlace, wanted && this.#isLocated);
     if (this.#spool !== undefined) this.#batch = Math.max(queue.lastBatch(), ...this.#spool.batches().slice(-1));
-    else if (wanted && this.#isLocated)
-      this.options.log.warn(
-        {
-          path: config.path,
-          reason: `let the daemon's user write to ${config.path}, on a disk that lets files be moved`,
-        },
-        'files cannot be moved out of the outbox, they are sent from where they lie',
-      );
+    else if (wanted && this.#isLocated && isReadable(config.path)) {
+      this.#unmoved = explainUnmoved(config.path, takesFiles(config.path));
+      this.options.log.warn({ path: config.path, reason: this.#unmoved }, 'files cannot be moved out of the outbox');
+    }
   }
 
   /** A program that never closes its file must not hold it back for ever. */
@@ -243,6 +242,25 @@ export class Outbox {
       'claimed although a program still holds it open for writing; what it writes from now on follows as a new version',
     );
     return true;
+  }
+}
+
+/** Only the attempt tells: rights may come from an ACL, and be taken by the mount. */
+function takesFiles(folder: string): boolean {
+  try {
+    rmdirSync(mkdtempSync(join(folder, '.courier-')));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function isReadable(folder: string): boolean {
+  try {
+    opendirSync(folder).closeSync();
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -1,12 +1,15 @@
 import { execFileSync } from 'node:child_process';
-import { explainFolder, explainRefusal } from '../../src/outbox/explain-outbox';
+import { explainFolder, explainRefusal, explainUnmoved } from '../../src/outbox/explain-outbox';
 
 const failed = (code: string): NodeJS.ErrnoException => Object.assign(new Error(code), { code });
 const EMPTY = Buffer.alloc(0);
 
 describe('what an operator reads of an outbox', () => {
   it.each([
-    ['ENOENT', "the outbox /data/o does not exist; create it: mkdir -p '/data/o'"],
+    [
+      'ENOENT',
+      `the outbox /data/o does not exist; create it: mkdir -p '/data/o' && chown ${process.geteuid!()} '/data/o'`,
+    ],
     ['ENOTDIR', 'the outbox /data/o is not a folder; correct outboxes[].path'],
     [
       'EACCES',
@@ -25,6 +28,13 @@ describe('what an operator reads of an outbox', () => {
     ['sync', 'EIO', /was claimed, but its disk did not confirm it \(EIO\); check the disk/],
   ] as const)('when a file is refused: %s %s', (step, code, sentence) => {
     expect(explainRefusal('/data/o', Buffer.from('a'), { step, code })).toMatch(sentence);
+  });
+
+  it('when files are not moved', () => {
+    expect(explainUnmoved('/data/o', false)).toMatch(
+      /may not write there; let it: setfacl -m u:\d+:rwx '\/data\/o', and start/,
+    );
+    expect(explainUnmoved('/data/o', true)).toMatch(/no folder .* takes them by rename; put the outbox on one disk/);
   });
 
   it('can be pasted, whatever the name', () => {

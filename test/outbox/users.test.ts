@@ -89,6 +89,22 @@ describe('among several users', () => {
     },
   );
 
+  itWhere(
+    missingForUsers(),
+    'an outbox that may be read and not written is sent from, and told with what to do',
+    async () => {
+      courier = await createCourier();
+      byOther('theirs', 0o644);
+      chownSync(courier.outbox, OTHER, OTHER);
+      become(STRANGER);
+      await courier.start();
+      await courier.delivered(1);
+      expect(outbox().problems).toEqual([
+        `files of ${courier.outbox} are sent from where they lie, and not removed: the daemon's user may not write there; let it: setfacl -m u:${STRANGER}:rwx '${courier.outbox}', and start it again`,
+      ]);
+    },
+  );
+
   itWhere(missingForUsers(), 'a rule that deletes what it may not delete says so, and sends it once', async () => {
     courier = await createCourier({ claim: 'leave', afterUpload: 'delete' });
     const file = byOther('theirs', 0o644);
