@@ -33,14 +33,14 @@ export function parseConfig(settings: unknown, surroundings: Surroundings): Conf
   const parsed = configSchema.safeParse(settings);
   if (!parsed.success) {
     throw new UsageError(
-      `the configuration is not usable:\n${parsed.error.issues.map(explain).join('\n')}\ncorrect it and start again`,
+      `the configuration is not usable:\n${parsed.error.issues.map(explain).join('\n')}\ncorrect it, and start or deploy it again`,
     );
   }
   const config = fillGaps(parsed.data, surroundings);
   const problems = [...findContradictions(config)];
   if (problems.length > 0) {
     throw new UsageError(
-      `the configuration is not usable:\n${problems.map((p) => `  ${p}`).join('\n')}\ncorrect it and start again`,
+      `the configuration is not usable:\n${problems.map((p) => `  ${p}`).join('\n')}\ncorrect it, and start or deploy it again`,
     );
   }
   return config;

@@ -70,7 +70,7 @@ describe('a configuration', () => {
       /upload\.partSizeBytes: /,
       /upload\.onExisting: /,
       /elsewhere: no such setting/,
-      /correct it and start again$/,
+      /correct it, and start or deploy it again$/,
     ]) {
       expect(wrong).toThrow(part);
     }
