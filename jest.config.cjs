@@ -15,6 +15,7 @@ module.exports = {
   // These are published as ES modules only.
   transformIgnorePatterns: ['/node_modules/(?!(?:aedes|chokidar|readdirp)/)'],
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/greengrass-build'],
+  ...(suite === 'default' ? { globalSetup: '<rootDir>/test/build-once.cjs' } : {}),
   testTimeout: 120_000,
   maxWorkers: 2,
 };

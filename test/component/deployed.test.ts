@@ -1,11 +1,5 @@
-import { execFileSync } from 'node:child_process';
-import { resolve } from 'node:path';
 import { CoreDevice } from '../support/core-device';
 import { until } from '../support/until';
-
-beforeAll(() => {
-  execFileSync('npm', ['run', '--silent', 'build'], { cwd: resolve(__dirname, '../..') });
-}, 120_000);
 
 describe.each(['classic', 'lite'] as const)('deployed on %s', (kind) => {
   let device: CoreDevice;

@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -30,7 +30,6 @@ describe('the built daemon and its command', () => {
   let device: Device;
 
   beforeAll(async () => {
-    execFileSync('npm', ['run', '--silent', 'build'], { cwd: resolve(__dirname, '../..') });
     dir = mkdtempSync(join(tmpdir(), 'daemon-'));
     cloud = await LocalCloud.start({ dir: join(dir, 'cloud') });
     device = await Device.create({ dir: join(dir, 'device'), cloud });

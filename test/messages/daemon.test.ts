@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { LocalCloud } from '../local-cloud/local-cloud';
 import { courierIotPolicy } from '../local-cloud/seed-iot-policies';
 import { Device } from '../support/device';
@@ -11,9 +10,6 @@ describe('the built daemon with MQTT', () => {
   let cloud: LocalCloud;
   let device: Device;
 
-  beforeAll(() => {
-    execFileSync('npm', ['run', '--silent', 'build'], { cwd: resolve(__dirname, '../..') });
-  });
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'daemon-'));
     cloud = await LocalCloud.start({ dir: join(dir, 'cloud') });

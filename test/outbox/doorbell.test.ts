@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Doorbell } from '../../src/outbox/doorbell';
 import { LocalCloud } from '../local-cloud/local-cloud';
 import { Courier } from '../support/courier';
@@ -135,10 +135,6 @@ describe('a daemon that is given', () => {
   let dir: string;
   let cloud: LocalCloud;
   let device: Device;
-  beforeAll(
-    () => void execFileSync('npm', ['run', '--silent', 'build'], { cwd: resolve(__dirname, '../..') }),
-    120_000,
-  );
   beforeEach(async () => {
     dir = mkdtempSync(join(tmpdir(), 'bell-'));
     cloud = await LocalCloud.start({ dir: join(dir, 'cloud') });
