@@ -281,6 +281,7 @@ export class Component {
       this.#up?.worker.wake();
       this.#up?.sweeper.wake();
       this.#inbox?.wake();
+      this.#mqtt?.wake();
     };
     const link = buildLink(connection, credentials, this.#limits, onUp, edge);
     this.#link = link;

@@ -205,6 +205,18 @@ describe('the connection', () => {
     expect(await outcomeOf(bus.publish('courier/pump/a', bytes('x')))).toBe('ok');
   });
 
+  it('is made at once when somebody else has found the cloud back', async () => {
+    // Nobody wakes from a pause by the clock.
+    const sleep = (_: number, signal: AbortSignal): Promise<void> =>
+      new Promise((resolve) => signal.addEventListener('abort', () => resolve()));
+    await cloud.goOffline();
+    const bus = site.bus(await pump(), { clock: { ...systemClock, sleep } });
+    await untilReason(bus, /./);
+    await cloud.goOnline();
+    bus.wake();
+    await until('connected', () => bus.status.state === 'connected');
+  });
+
   it('that is lost ends what was under way', async () => {
     const bus = await site.connectedBus(await pump());
     cloud.mqtt.faults.isMute = true;

@@ -87,6 +87,13 @@ export class MqttBus implements Bus {
     await this.#loop.finished.catch(() => undefined);
   }
 
+  /** The cloud can be reached again: a connection that waits for its turn is tried now. */
+  wake(): void {
+    if (this.#connection !== undefined || this.#state.state === 'off') return;
+    this.#failures = 0;
+    this.#loop.wake();
+  }
+
   onConnected(listener: () => void): () => void {
     this.#connected.add(listener);
     if (this.#connection !== undefined) listener();
