@@ -12,7 +12,8 @@ export interface S3CopierOptions {
 }
 
 const PARTS_AT_MOST = 10_000;
-const SMALLEST_PART_BYTES = 512 * 1024 * 1024;
+const PART_BYTES_AT_LEAST = 5 * 1024 * 1024;
+const PART_BYTES = 512 * 1024 * 1024;
 
 /** Copies an object within its bucket: at once, or in parts where it is too large for that. */
 export class S3Copier {
@@ -103,7 +104,7 @@ export class S3Copier {
     );
     try {
       const parts: CompletedPart[] = [];
-      const partBytes = Math.max(SMALLEST_PART_BYTES, Math.ceil(version.sizeBytes / PARTS_AT_MOST));
+      const partBytes = copyPartBytes(version.sizeBytes, this.options.copyMaxBytes);
       for (let from = 0, number = 1; from < version.sizeBytes; from += partBytes, number++) {
         const last = Math.min(from + partBytes, version.sizeBytes) - 1;
         const { CopyPartResult } = await connection.call(
@@ -151,6 +152,10 @@ export class S3Copier {
       .catch((error: unknown) => log.warn({ key, reason: String(error) }, 'a copy in parts could not be aborted'));
   }
 }
+
+/** A part is copied at once, too. */
+const copyPartBytes = (sizeBytes: number, copyMaxBytes: number): number =>
+  Math.max(PART_BYTES_AT_LEAST, Math.min(PART_BYTES, copyMaxBytes), Math.ceil(sizeBytes / PARTS_AT_MOST));
 
 export const changed = (key: string, cause?: unknown): TransferError =>
   new TransferError('OBJECT_CHANGED', `${key} has been replaced in the meantime`, { cause });
