@@ -1,8 +1,17 @@
 import { localCloud } from '../engines/local-cloud-engine';
 import { describeEngine } from './describe-engine';
+import { describeInboxAccess } from './inbox-access-contract';
+import { describeInboxStore } from './inbox-store-contract';
 import { describeObjectStore } from './object-store-contract';
 import { describeAccess } from './s3-access-contract';
 import { describeS3 } from './s3-contract';
 import { describeStoreAccess } from './store-access-contract';
 
-describeEngine(localCloud, [describeS3, describeAccess, describeObjectStore, describeStoreAccess]);
+describeEngine(localCloud, [
+  describeS3,
+  describeAccess,
+  describeObjectStore,
+  describeStoreAccess,
+  describeInboxStore,
+  describeInboxAccess,
+]);

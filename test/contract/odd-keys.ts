@@ -1,3 +1,5 @@
+import type { ContractRun } from './contract-run';
+
 /** Keys that something on the way to S3 has been known to alter: escaping, signing, XML, path normalisation. */
 export const ODD_KEYS: readonly string[] = [
   'plain.txt',
@@ -16,3 +18,12 @@ export const ODD_KEYS: readonly string[] = [
 ];
 
 export const LONGEST_KEY = `${'long/'.repeat(204)}.txt`; // 1,024 bytes
+
+const LINE_END = 'control/line\r\nfeed.txt';
+
+/** These, and keys that XML cannot hold as they are. */
+export const oddestKeys = (run: ContractRun): readonly string[] => [
+  ...ODD_KEYS,
+  'control/\u0001\u001f\u007f.txt',
+  ...(run.deviates('line-end-in-key-is-a-crash') ? [] : [LINE_END]),
+];

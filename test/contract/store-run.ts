@@ -1,14 +1,21 @@
 import { createHash } from 'node:crypto';
 import { crc32 } from 'node:zlib';
-import { GetObjectCommand, type GetObjectCommandOutput, type S3Client } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  type GetObjectCommandOutput,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  type S3Client,
+} from '@aws-sdk/client-s3';
 import { type ErrorCode, TransferError } from '../../src/domain/errors';
+import type { InboxStore } from '../../src/inbox/inbox-store';
 import type { Multipart, ObjectStore, Whole } from '../../src/upload/object-store';
 import type { SentPart } from '../../src/upload/part-plan';
 import type { DeviationId } from '../engines/deviation';
-import type { PolicyDocument, TemporaryKeys } from '../engines/engine';
+import type { AccessKeys, PolicyDocument, TemporaryKeys } from '../engines/engine';
 import type { ContractRun, ReadonlyDeep } from './contract-run';
 import { makeBody, type Shape } from './make-body';
-import { makeStore, type StoreOptions } from './make-store';
+import { type InboxOptions, makeInboxStore, makeStore, type StoreOptions } from './make-store';
 import { readBytes } from './read-object';
 
 export const NEVER = new AbortController().signal;
@@ -24,10 +31,13 @@ export class StoreRun {
   private readonly closers: (() => void)[] = [];
   private all: { keys: TemporaryKeys; s3: S3Client } | undefined;
 
-  constructor(readonly run: ContractRun) {}
+  constructor(
+    readonly run: ContractRun,
+    private readonly holder: 'token' | 'owner' = 'token',
+  ) {}
 
   async start(): Promise<void> {
-    const keys = await this.run.issueKeys(EVERYTHING);
+    const keys = this.holder === 'token' ? await this.run.issueKeys(EVERYTHING) : lasting(this.run.engine.admin);
     this.all = { keys, s3: this.run.client(keys) };
   }
 
@@ -40,8 +50,20 @@ export class StoreRun {
     return this.all.keys;
   }
 
+  /** Past the store, by keys that may do everything. */
+  get s3(): S3Client {
+    if (this.all === undefined) throw new Error('not started');
+    return this.all.s3;
+  }
+
   store(options: Partial<StoreOptions> = {}, keys = this.keys): ObjectStore {
     const { store, close } = makeStore(this.run.engine, keys, { bucket: this.run.bucket, ...options });
+    this.closers.push(close);
+    return store;
+  }
+
+  inbox(options: Partial<InboxOptions> = {}, keys = this.keys): InboxStore {
+    const { store, close } = makeInboxStore(this.run.engine, keys, { bucket: this.run.bucket, ...options });
     this.closers.push(close);
     return store;
   }
@@ -57,8 +79,16 @@ export class StoreRun {
 
   /** Past the store: as S3 gives it to anybody who may read. */
   get(Key: string): Promise<GetObjectCommandOutput> {
-    if (this.all === undefined) throw new Error('not started');
-    return this.all.s3.send(new GetObjectCommand({ Bucket: this.run.bucket, Key }));
+    return this.s3.send(new GetObjectCommand({ Bucket: this.run.bucket, Key }));
+  }
+
+  /** Past the store: somebody puts an object there. @returns its ETag */
+  async place(Key: string, Body: string | Uint8Array, more: Partial<PutObjectCommandInput> = {}): Promise<string> {
+    const { ETag } = await this.s3.send(
+      new PutObjectCommand({ Bucket: this.run.bucket, Key, Body: Buffer.from(Body), ...more }),
+    );
+    if (ETag === undefined) throw new Error(`no ETag of ${Key}`);
+    return ETag;
   }
 
   async sha256Of(key: string): Promise<string> {
@@ -95,11 +125,13 @@ export class StoreRun {
   }
 
   /** The call ends with this code, or as the engine's deviation makes it. */
-  async expectCode(call: Promise<unknown>, code: ErrorCode, otherwise: CodeOtherwise = {}): Promise<void> {
+  async expectCode(call: Promise<unknown>, code: ErrorCode | 'accepted', otherwise: CodeOtherwise = {}): Promise<void> {
     const id = (Object.keys(otherwise) as DeviationId[]).find((one) => this.run.deviates(one));
     expect(await codeOf(call)).toBe(id === undefined ? code : otherwise[id]);
   }
 }
+
+const lasting = (keys: AccessKeys): TemporaryKeys => ({ sessionToken: '', expiration: new Date(8.64e15), ...keys });
 
 /** The code a call fails with. Errors that are none of ours pass through: an adapter lets none out. */
 export const codeOf = (call: Promise<unknown>): Promise<ErrorCode | 'accepted'> =>

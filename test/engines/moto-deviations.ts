@@ -3,6 +3,7 @@ import { deviationsOf } from './deviation';
 /** moto 5.2 as S3 that serves anybody. */
 export const MOTO_DEVIATIONS = deviationsOf(
   'metadata-unlimited',
+  'line-end-in-key-is-a-crash',
   'keys-unlimited',
   'copy-ignores-conditions',
   'part-copy-ignores-conditions',
