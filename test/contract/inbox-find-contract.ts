@@ -68,7 +68,7 @@ export function describeInboxFind(run: ContractRun): void {
       else expect(checksums).toEqual({ ...none, md5: undefined });
     });
 
-    test.each(['aws:kms'] as const)('the ETag under %s is no MD5', async (ServerSideEncryption) => {
+    test.each(['aws:kms', 'aws:kms:dsse'] as const)('the ETag under %s is no MD5', async (ServerSideEncryption) => {
       if (run.deviates('kms-unknown')) {
         const put = s.place('find/kms', BYTES, { ServerSideEncryption });
         await run.expectRefusal(put, { status: 400, code: 'InvalidArgument' });

@@ -178,7 +178,7 @@ function checksumsOf(head: HeadObjectCommandOutput, metadata: Record<string, str
   const isWhole = head.ChecksumType !== 'COMPOSITE';
   const sha256 = isWhole && /^[A-Za-z0-9+/]{43}=$/.test(head.ChecksumSHA256 ?? '') ? head.ChecksumSHA256 : undefined;
   // An MD5 unless it was uploaded in parts, or is encrypted by a key of the customer's or of KMS.
-  const isMd5 = head.ServerSideEncryption !== 'aws:kms' && head.SSECustomerAlgorithm === undefined;
+  const isMd5 = !head.ServerSideEncryption?.startsWith('aws:kms') && head.SSECustomerAlgorithm === undefined;
   const md5 = isMd5 ? /^"([0-9a-f]{32})"$/.exec(head.ETag ?? '')?.[1] : undefined;
   return {
     crc32: (isWhole ? findCrc32(head.ChecksumCRC32) : undefined) ?? findCrc32(metadata[METADATA.crc32]),
