@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import type { InboxStore } from '../../src/inbox/inbox-store';
 import { type LocalCloudEngine, localCloud } from '../engines/local-cloud-engine';
@@ -61,6 +62,16 @@ describe('inbox store, when things go wrong', () => {
         .open(version('"x"'), 0, NEVER);
       expect(await codeOf(readAll(body))).toBe('S3_UNREACHABLE');
       endpoint.stop();
+    });
+
+    test('is waited for by the disk, however long that takes', async () => {
+      const etag = await s.place('slow disk', BYTES);
+      const came: Buffer[] = [];
+      for await (const bytes of await s.inbox({ stallMs: STALL_MS }).file('slow disk').open(version(etag), 0, NEVER)) {
+        if (came.length === 0) await pause(4 * STALL_MS); // the disk
+        came.push(bytes);
+      }
+      expect(Buffer.concat(came).equals(BYTES)).toBe(true);
     });
 
     test('ends when we stop, in the middle', async () => {

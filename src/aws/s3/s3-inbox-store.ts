@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import { findCrc32 } from '../../domain/crc32';
 import { findCrc64 } from '../../domain/crc64';
@@ -141,7 +142,9 @@ export class S3InboxStore implements InboxStore {
       );
       if (fromByte > 0 && !answer.ContentRange?.startsWith(`bytes ${fromByte}-`))
         throw new TransferError('REQUEST_REFUSED', `${key} came from its first byte, and not from byte ${fromByte} on`);
-      return unstalled(answer.Body as AsyncIterable<Buffer> & { destroy(): void }, this.options.stallMs, signal);
+      const body = answer.Body as IncomingMessage;
+      body.socket.setTimeout(0); // the SDK's, which takes a disk that is slow for a link that is dead
+      return unstalled(body, this.options.stallMs, signal);
     } catch (error) {
       throw hasCode(error, 'PRECONDITION_FAILED') ? changed(key, error) : error;
     }
