@@ -8,12 +8,19 @@ export type OnExisting = 'overwrite' | 'rename' | 'skip';
 
 /** The folder that a file comes into, opened name by name: a symlink on the way leads nowhere. */
 export class Landing {
+  private readonly folder: FolderHandle;
+  /** Temporary, beside the file to be: a rename within one file system. */
+  readonly temporary: Buffer;
+
   private constructor(
-    private readonly folder: FolderHandle,
+    /** From the root down to the one that the file comes into. */
+    private readonly folders: readonly FolderHandle[],
     private readonly name: Buffer,
-    /** Temporary, beside the file to be: a rename within one file system. */
-    readonly temporary: Buffer,
-  ) {}
+    id: string,
+  ) {
+    this.folder = folders.at(-1)!;
+    this.temporary = this.folder.child(`${TEMPORARY_PREFIX}${id}`);
+  }
 
   /**
    * Makes the folders above it.
@@ -22,23 +29,20 @@ export class Landing {
    * @param id tells our temporary file from any other's
    * @throws TransferError PATH_REFUSED, DISK_FAILED
    */
-  static async open(root: string, path: string, id: string): Promise<Landing> {
+  static open(root: string, path: string, id: string): Landing {
     const { folder, name } = splitPath(Buffer.from(path));
-    let at: FolderHandle;
+    const folders: FolderHandle[] = [];
     try {
-      at = FolderHandle.open(root);
+      folders.push(FolderHandle.open(root));
     } catch (error) {
       throw asDiskError(error, `${root}/`);
     }
     try {
-      for (const one of folder.toString().split('/').filter(Boolean)) {
-        const next = await openOrMake(at, Buffer.from(one));
-        at.close();
-        at = next;
-      }
-      return new Landing(at, name, at.child(`${TEMPORARY_PREFIX}${id}`));
+      for (const one of folder.toString().split('/').filter(Boolean))
+        folders.push(openOrMake(folders.at(-1)!, Buffer.from(one)));
+      return new Landing(folders, name, id);
     } catch (error) {
-      at.close();
+      for (const each of folders) each.close();
       throw explain(error, root, path);
     }
   }
@@ -91,9 +95,12 @@ export class Landing {
     return stats !== undefined && String(stats.ino) === inode;
   }
 
-  /** The names in it, made durable. */
-  sync(): Promise<void> {
-    return this.folder.sync();
+  /**
+   * The file's name and those of its folders, made durable: whoever made a folder may have been killed before, or may
+   * just be another landing.
+   */
+  async sync(): Promise<void> {
+    for (const folder of this.folders.toReversed()) await folder.sync();
   }
 
   discard(): void {
@@ -105,7 +112,7 @@ export class Landing {
   }
 
   close(): void {
-    this.folder.close();
+    for (const folder of this.folders) folder.close();
   }
 
   /** A link refuses a name that is taken, as a rename does not. */
@@ -134,14 +141,12 @@ function numbered(name: Buffer, i: number): Buffer {
 }
 
 /** A folder as open to others as the one it is made in. */
-async function openOrMake(parent: FolderHandle, name: Buffer): Promise<FolderHandle> {
+function openOrMake(parent: FolderHandle, name: Buffer): FolderHandle {
   try {
     return parent.openChild(name);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
-    const made = parent.makeChild(name, parent.mode);
-    await parent.sync();
-    return made;
+    return parent.makeChild(name, parent.mode);
   }
 }
 

@@ -89,7 +89,7 @@ export class PullObject {
         `${objectKey} has ${remote.sizeBytes} bytes, inbox.maxObjectBytes lets ${maxObjectBytes} pass; raise it, or send less`,
       );
     }
-    if (onExisting === 'skip' && (await this.#isThere(local.path, row.id)))
+    if (onExisting === 'skip' && this.#isThere(local.path, row.id))
       return table.step(row, 'skip', { ...facts, outcome: 'skipped', error_message: `${local.path} is there already` });
     if (local.isMapped)
       log.warn({ key: objectKey, path: local.path }, 'the object cannot have its own name here and gets another');
@@ -99,7 +99,7 @@ export class PullObject {
   async #fetch(attempt: PullAttempt, signal: AbortSignal): Promise<Inbound> {
     const { table, store, bootId } = this.options;
     const { row } = attempt;
-    const landing = await this.#open(row);
+    const landing = this.#open(row);
     try {
       const remote = await this.#sameVersion(attempt, signal);
       const { crc32, inode, verified } = await fetchFile(
@@ -136,7 +136,7 @@ export class PullObject {
   /** An earlier attempt may have landed it, and been killed before it could be noted: the inode tells. */
   async #land(row: Inbound): Promise<Inbound> {
     const { table, onExisting } = this.options;
-    const landing = await this.#open(row);
+    const landing = this.#open(row);
     try {
       let name = landing.findLanded(row.inode!);
       if (name === undefined) {
@@ -166,14 +166,14 @@ export class PullObject {
     return attempt.remote;
   }
 
-  async #isThere(path: string, id: number): Promise<boolean> {
-    const landing = await Landing.open(this.options.folder, path, String(id));
+  #isThere(path: string, id: number): boolean {
+    const landing = Landing.open(this.options.folder, path, String(id));
     const found = landing.find();
     landing.close();
     return found !== undefined;
   }
 
-  #open({ id, landedPath }: Inbound): Promise<Landing> {
+  #open({ id, landedPath }: Inbound): Landing {
     return Landing.open(this.options.folder, landedPath!, String(id));
   }
 
