@@ -3,7 +3,7 @@ import { renamedKey } from '../domain/key-template';
 import type { Log } from '../log';
 import type { Inbound } from './inbound';
 import type { InboxStore } from './inbox-store';
-import type { InboxTable } from './inbox-table';
+import type { InboxTable, Notes } from './inbox-table';
 
 export interface ArchiveOptions {
   readonly table: InboxTable;
@@ -73,7 +73,7 @@ export class InboxArchive {
     } catch (error) {
       if (hasCode(error, 'ACCESS_DENIED')) return this.#denied(row, error);
       if (hasCode(error, 'OBJECT_MISSING')) return this.#keep(row, error); // somebody else has taken it away
-      if (hasCode(error, 'OBJECT_CHANGED')) return this.#replaced(await this.#keep(row, error));
+      if (hasCode(error, 'OBJECT_CHANGED')) return table.follow(row, 'keep', whyKept(error));
       throw error;
     }
     const found = await store.find(to, signal).catch((error: unknown) => {
@@ -94,18 +94,12 @@ export class InboxArchive {
       await store.remove(row.objectKey, row.etag!, signal);
     } catch (error) {
       if (hasCode(error, 'ACCESS_DENIED')) return this.#denied(row, error);
-      if (hasCode(error, 'OBJECT_CHANGED'))
-        return this.#replaced(await table.step(row, 'remove', { outcome: 'archived' }));
+      // A newer version stands under the key: it is fetched, never deleted unseen.
+      if (hasCode(error, 'OBJECT_CHANGED')) return table.follow(row, 'remove', { outcome: 'archived' });
       throw error;
     }
     this.#problem = undefined;
     return table.step(row, 'remove', { outcome: 'archived' });
-  }
-
-  /** A newer version stands under the key: it is fetched, never deleted unseen. */
-  async #replaced(row: Inbound): Promise<Inbound> {
-    await this.options.table.want([{ key: row.objectKey, etag: undefined, request: row.request }]);
-    return row;
   }
 
   #denied(row: Inbound, error: TransferError): Promise<Inbound> {
@@ -118,8 +112,8 @@ export class InboxArchive {
     );
   }
 
-  #keep(row: Inbound, { code, message }: TransferError): Promise<Inbound> {
-    return this.options.table.step(row, 'keep', { outcome: 'landed', error_code: code, error_message: message });
+  #keep(row: Inbound, error: TransferError): Promise<Inbound> {
+    return this.options.table.step(row, 'keep', whyKept(error));
   }
 
   /**
@@ -143,3 +137,9 @@ export class InboxArchive {
     }
   }
 }
+
+const whyKept = ({ code, message }: TransferError): Notes => ({
+  outcome: 'landed',
+  error_code: code,
+  error_message: message,
+});

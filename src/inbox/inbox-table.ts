@@ -61,16 +61,10 @@ export class InboxTable {
   async want(objects: readonly Wanted[]): Promise<number> {
     return this.ledger.write(() => {
       let made = 0;
-      for (const { key, etag, request } of objects) {
-        const latest = this.#latest(key);
-        if (latest !== undefined && isKnown(latest, etag)) continue;
-        this.#sql.exactlyOne(
-          "INSERT INTO inbound (object_key, etag, state, request, asked_at_ms) VALUES (?, ?, 'wanted', ?, ?)",
-          key,
-          etag ?? null,
-          request ?? null,
-          this.nowMs(),
-        );
+      for (const wanted of objects) {
+        const latest = this.#latest(wanted.key);
+        if (latest !== undefined && isKnown(latest, wanted.etag)) continue;
+        this.#add(wanted);
         made++;
       }
       return made;
@@ -82,11 +76,12 @@ export class InboxTable {
     return this.#latest(key);
   }
 
-  /** Whether this very version came before and was left in the bucket. */
+  /** Whether this very version is the one that came last and was left in the bucket: another may have come between. */
   hasLanded({ id, objectKey }: Inbound, etag: string): boolean {
-    const sql =
-      "SELECT 1 FROM inbound WHERE object_key = ? AND id < ? AND etag = ? AND outcome IN ('landed', 'skipped') LIMIT 1";
-    return this.#sql.prepare(sql).get(objectKey, id, etag) !== undefined;
+    const record = this.#sql
+      .prepare('SELECT * FROM inbound WHERE object_key = ? AND id < ? AND outcome IS NOT NULL ORDER BY id DESC LIMIT 1')
+      .get(objectKey, id) as InboundRecord | undefined;
+    return record !== undefined && record.etag === etag && !hasLeft(inboundOf(record));
   }
 
   /** Rows with work to do now, oldest first. @param except those under way */
@@ -116,9 +111,14 @@ export class InboxTable {
 
   /** One step of the row's life. @returns the row as it is now */
   async step(row: Inbound, event: InboundEvent, notes: Notes = {}): Promise<Inbound> {
-    const to = (TRANSITIONS[row.state] as Partial<Record<InboundEvent, string>>)[event];
-    if (to === undefined) throw new Error(`an inbound object that is ${row.state} cannot ${event}`);
-    return this.#write(row, { ...notes, state: to });
+    return this.#move(row, event, notes);
+  }
+
+  /** The end of a row whose object has been replaced: what is there now is asked for in the same commit. */
+  async follow(row: Inbound, event: InboundEvent, notes: Notes): Promise<Inbound> {
+    return this.#move(row, event, notes, () =>
+      this.#add({ key: row.objectKey, etag: undefined, request: row.request }),
+    );
   }
 
   /** Within a state. */
@@ -156,9 +156,26 @@ export class InboxTable {
     return record === undefined ? undefined : inboundOf(record);
   }
 
-  async #write(
+  #add({ key, etag, request }: Wanted): void {
+    this.#sql.exactlyOne(
+      "INSERT INTO inbound (object_key, etag, state, request, asked_at_ms) VALUES (?, ?, 'wanted', ?, ?)",
+      key,
+      etag ?? null,
+      request ?? null,
+      this.nowMs(),
+    );
+  }
+
+  #move(row: Inbound, event: InboundEvent, notes: Notes, andThen?: () => void): Promise<Inbound> {
+    const to = (TRANSITIONS[row.state] as Partial<Record<InboundEvent, string>>)[event];
+    if (to === undefined) throw new Error(`an inbound object that is ${row.state} cannot ${event}`);
+    return this.#write(row, { ...notes, state: to }, andThen);
+  }
+
+  #write(
     row: Inbound,
     values: Notes & { state?: string; run_at_ms?: number; failures?: number },
+    andThen?: () => void,
   ): Promise<Inbound> {
     const ends = values.state === 'done' || values.state === 'failed' || values.state === 'superseded';
     const all = { ...values, ...(ends ? { concluded_at_ms: this.nowMs() } : {}) };
@@ -174,14 +191,21 @@ export class InboxTable {
       const record = this.#sql.prepare('SELECT * FROM inbound WHERE id = ?').get(row.id) as InboundRecord;
       const now = inboundOf(record);
       if (values.state !== undefined && (ends || values.state === 'landed')) this.onStep(now);
+      andThen?.();
       return now;
     });
   }
 }
 
-/** On its way, or ended and still in the bucket in that version. What was archived is gone from there: it is new again. */
-function isKnown({ state, etag, outcome }: Inbound, wanted: string | undefined): boolean {
-  if (state === 'superseded' || outcome === 'archived') return false;
+/** On its way, or ended and still in the bucket in that version. What is gone from there is new again. */
+function isKnown(row: Inbound, wanted: string | undefined): boolean {
+  const { state, etag } = row;
+  if (state === 'superseded' || hasLeft(row)) return false;
   if (state === 'done' || state === 'failed') return wanted !== undefined && wanted === etag;
   return true;
 }
+
+/** Archived, or taken away or replaced by somebody else: the same bytes under the same key are there anew. */
+const hasLeft = ({ outcome, errorCode }: Inbound): boolean =>
+  outcome === 'archived' ||
+  (outcome === 'landed' && (errorCode === 'OBJECT_CHANGED' || errorCode === 'OBJECT_MISSING'));

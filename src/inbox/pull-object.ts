@@ -125,9 +125,7 @@ export class PullObject {
       if (!isGone(error)) throw error;
       landing.discard();
       const { code, message } = error as TransferError;
-      const ended = await table.step(attempt.row, 'supersede', { error_code: code, error_message: message });
-      await table.want([{ key: row.objectKey, etag: undefined, request: row.request }]); // what is there now
-      return ended;
+      return await table.follow(attempt.row, 'supersede', { error_code: code, error_message: message });
     } finally {
       landing.close();
     }
