@@ -1,4 +1,4 @@
-import { TransferError } from '../domain/errors';
+import { hasCode, TransferError } from '../domain/errors';
 import { type LocalPath, localPathOf } from '../domain/local-path';
 import { fetchFile, isGone } from '../download/fetch-file';
 import { Landing, type OnExisting } from '../download/landing';
@@ -63,7 +63,7 @@ export class PullObject {
 
   /** Which version there is, and whether it may come. */
   async #begin(attempt: PullAttempt, signal: AbortSignal): Promise<Inbound> {
-    const { table, store, maxObjectBytes, onExisting, bootId, log } = this.options;
+    const { table, store, maxObjectBytes, bootId, log } = this.options;
     const { row } = attempt;
     const { objectKey } = row;
     const local = this.#localPathOf(objectKey);
@@ -89,7 +89,7 @@ export class PullObject {
         `${objectKey} has ${remote.sizeBytes} bytes, inbox.maxObjectBytes lets ${maxObjectBytes} pass; raise it, or send less`,
       );
     }
-    if (onExisting === 'skip' && this.#isThere(local.path, row.id))
+    if (!this.#isFree(local.path, row.id))
       return table.step(row, 'skip', { ...facts, outcome: 'skipped', error_message: `${local.path} is there already` });
     if (local.isMapped)
       log.warn({ key: objectKey, path: local.path }, 'the object cannot have its own name here and gets another');
@@ -138,7 +138,10 @@ export class PullObject {
     try {
       let name = landing.findLanded(row.inode!);
       if (name === undefined) {
-        if (!landing.holds(row.inode!)) return await table.step(row, 'refetch', { durable_bytes: 0 });
+        if (!landing.holds(row.inode!)) {
+          landing.discard();
+          return await table.step(row, 'refetch', { durable_bytes: 0 });
+        }
         name = landing.land(onExisting);
       }
       landing.discard();
@@ -150,6 +153,9 @@ export class PullObject {
       await landing.sync();
       const folder = row.landedPath!.slice(0, row.landedPath!.lastIndexOf('/') + 1);
       return await table.step(row, 'land', { landed_path: `${folder}${name.toString()}` });
+    } catch (error) {
+      if (hasCode(error, 'PATH_REFUSED')) landing.discard(); // it is given up
+      throw error;
     } finally {
       landing.close();
     }
@@ -164,11 +170,15 @@ export class PullObject {
     return attempt.remote;
   }
 
-  #isThere(path: string, id: number): boolean {
+  /** Whether it may land there. What lies under the name of its temporary file is no beginning of it: another ledger left it. */
+  #isFree(path: string, id: number): boolean {
     const landing = Landing.open(this.options.folder, path, String(id));
-    const found = landing.find();
-    landing.close();
-    return found !== undefined;
+    try {
+      landing.discard();
+      return this.options.onExisting !== 'skip' || landing.find() === undefined;
+    } finally {
+      landing.close();
+    }
   }
 
   #open({ id, landedPath }: Inbound): Landing {

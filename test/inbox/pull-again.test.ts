@@ -1,3 +1,8 @@
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
+import { adminS3 } from '../support/admin-s3';
+import { Courier } from '../support/courier';
 import { InboxSite } from '../support/inbox-site';
 import { until } from '../support/until';
 
@@ -5,6 +10,27 @@ describe('the inbox, when something was there before', () => {
   let site: InboxSite;
 
   afterEach(() => site.end());
+
+  it('takes nothing for the beginning of an object that another ledger has left', async () => {
+    site = await InboxSite.create();
+    await putWithoutChecksum(site.courier, 'device00/inbox/a.txt', 'these are its bytes');
+    mkdirSync(site.folder);
+    writeFileSync(join(site.folder, '.courier-1'), 'those are');
+    await site.courier.start();
+    await site.settled();
+    expect(site.read('a.txt')).toBe('these are its bytes');
+    expect(readdirSync(site.folder)).toEqual(['a.txt']);
+  });
+
+  it('leaves no temporary file of an object that cannot land', async () => {
+    site = await InboxSite.create();
+    await site.put('device00/inbox/a', 'a file, where a folder is');
+    mkdirSync(join(site.folder, 'a'), { recursive: true });
+    await site.courier.start();
+    await site.settled();
+    expect(site.courier.component.status().inbox?.failed).toBe(1);
+    expect(readdirSync(site.folder)).toEqual(['a']);
+  });
 
   it('fetches a version again that has come before, when another came between', async () => {
     site = await InboxSite.create({
@@ -27,3 +53,16 @@ describe('the inbox, when something was there before', () => {
     }
   });
 });
+
+/** S3 knows no checksum of the whole of what was uploaded so. */
+async function putWithoutChecksum({ cloud }: Courier, key: string, content: string): Promise<void> {
+  const s3 = adminS3(cloud);
+  const at = { Bucket: Courier.bucket, Key: key };
+  const { UploadId } = await s3.send(new CreateMultipartUploadCommand({ ...at, ChecksumAlgorithm: 'SHA256' }));
+  const { ETag, ChecksumSHA256 } = await s3.send(
+    new UploadPartCommand({ ...at, UploadId, PartNumber: 1, Body: content, ChecksumAlgorithm: 'SHA256' }),
+  );
+  const MultipartUpload = { Parts: [{ PartNumber: 1, ETag, ChecksumSHA256 }] };
+  await s3.send(new CompleteMultipartUploadCommand({ ...at, UploadId, MultipartUpload }));
+  s3.destroy();
+}
