@@ -84,15 +84,15 @@ export class InboxTable {
     return record !== undefined && record.etag === etag && !hasLeft(inboundOf(record));
   }
 
-  /** Rows with work to do now, oldest first. @param except those under way */
-  due(limit: number, nowMs: number, except: readonly number[]): Inbound[] {
-    const records = this.#sql
+  /** The oldest with work to do now. @param except those under way @param atMostBytes as far as its size is known */
+  findDue(nowMs: number, except: readonly number[], atMostBytes: number): Inbound | undefined {
+    const record = this.#sql
       .prepare(
         `SELECT * FROM inbound WHERE ${OPEN} AND run_at_ms <= ? AND id NOT IN (SELECT value FROM json_each(?))
-         ORDER BY id LIMIT ?`,
+           AND (size_bytes IS NULL OR size_bytes <= ?) ORDER BY id LIMIT 1`,
       )
-      .all(nowMs, JSON.stringify(except), limit) as InboundRecord[];
-    return records.map(inboundOf);
+      .get(nowMs, JSON.stringify(except), atMostBytes) as InboundRecord | undefined;
+    return record === undefined ? undefined : inboundOf(record);
   }
 
   nextRunAtMs(afterMs: number): number | undefined {

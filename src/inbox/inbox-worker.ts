@@ -86,22 +86,19 @@ export class InboxWorker {
     const nowMs = clock.nowMs();
     await table.clampRunAt(nowMs + Math.max(retryMaxMs, accountProbeMaxMs) + IDLE_MS);
     if (link.status.state === 'down') return IDLE_MS; // its coming up wakes us
-    const room = parallelObjects - this.#active.size;
-    // Beyond the free ways: the first of them may be large ones that have to wait.
-    const due = room > 0 ? table.due(room + 2 * parallelObjects, nowMs, [...this.#active.keys()]) : [];
-    let started = 0;
-    for (const row of due) {
-      if (started === room) break;
-      if (isLarge(row) && !this.#hasRoomForLarge()) continue;
+    while (this.#active.size < parallelObjects) {
+      const atMostBytes = this.#hasRoomForLarge() ? Number.MAX_SAFE_INTEGER : LARGE_BYTES;
+      const row = table.findDue(nowMs, [...this.#active.keys()], atMostBytes);
+      if (row === undefined) break;
       this.#track(row);
-      started++;
     }
     const nextMs = table.nextRunAtMs(nowMs);
     return nextMs === undefined ? IDLE_MS : Math.max(1, Math.min(IDLE_MS, nextMs - clock.nowMs()));
   }
 
-  #hasRoomForLarge(): boolean {
-    const large = this.active.filter(({ row }) => isLarge(row)).length;
+  /** @param but the one that asks */
+  #hasRoomForLarge(but?: Inbound): boolean {
+    const large = this.active.filter(({ row }) => row.id !== but?.id && isLarge(row)).length;
     return large < Math.max(1, this.options.parallelObjects - 1);
   }
 
@@ -135,7 +132,8 @@ export class InboxWorker {
   async #attempt(attempt: PullAttempt): Promise<void> {
     const startedMs = this.options.clock.monotonicMs();
     try {
-      await this.options.pull.pull(attempt, this.#cutOff.signal);
+      const mayFetch = (row: Inbound): boolean => !isLarge(row) || this.#hasRoomForLarge(row);
+      await this.options.pull.pull(attempt, mayFetch, this.#cutOff.signal);
     } catch (cause) {
       const error = this.#cutOff.signal.aborted
         ? new TransferError('STOPPING', 'stopping', { cause })
@@ -143,6 +141,7 @@ export class InboxWorker {
       await this.#conclude(attempt.row, error);
       return;
     }
+    if (!ENDED.includes(attempt.row.state)) return; // its turn comes
     this.#told = undefined;
     const { id, objectKey: key, sizeBytes, state, outcome, errorMessage } = attempt.row;
     const ms = Math.round(this.options.clock.monotonicMs() - startedMs);

@@ -40,10 +40,14 @@ export interface PullAttempt {
 export class PullObject {
   constructor(private readonly options: PullOptions) {}
 
-  /** @throws TransferError, with `attempt.row` as far as it came */
-  async pull(attempt: PullAttempt, signal: AbortSignal): Promise<void> {
+  /**
+   * @param mayFetch asked once the size is known: an object that has to wait keeps its place in line
+   * @throws TransferError, with `attempt.row` as far as it came
+   */
+  async pull(attempt: PullAttempt, mayFetch: (row: Inbound) => boolean, signal: AbortSignal): Promise<void> {
     while (!ENDED.includes(attempt.row.state)) {
       if (signal.aborted) throw new TransferError('STOPPING', 'stopping');
+      if (attempt.row.state === 'fetching' && !mayFetch(attempt.row)) return;
       attempt.row = await this.#advance(attempt, signal);
     }
   }
