@@ -2,7 +2,7 @@ import { hasCode, TransferError } from '../domain/errors';
 import { renamedKey } from '../domain/key-template';
 import type { Log } from '../log';
 import type { Inbound } from './inbound';
-import type { InboxStore } from './inbox-store';
+import type { InboxStore, RemoteObject } from './inbox-store';
 import type { InboxTable, Notes } from './inbox-table';
 
 export interface ArchiveOptions {
@@ -21,7 +21,9 @@ const TRIES = 20;
 export class InboxArchive {
   /** Told once, and to be seen in the status until it is granted. */
   #problem: string | undefined;
-  #headDenied = false;
+  #listDenied = false;
+  /** Keys that were found free in this life, and not copied to yet: by row. */
+  readonly #free = new Set<number>();
 
   constructor(private readonly options: ArchiveOptions) {}
 
@@ -54,8 +56,10 @@ export class InboxArchive {
         const key = tries === 0 ? plain : renamedKey(plain, now, tries);
         const isFree = await this.#isFree(key, signal);
         // Nobody tells us what is there: a name with the time in it is free, as far as anybody can know.
-        if (isFree === true || (isFree === undefined && tries > 0))
+        if (isFree === true || (isFree === undefined && tries > 0)) {
+          this.#free.add(row.id);
           return await table.step(row, 'archive', { archive_key: key });
+        }
       }
     } catch (error) {
       if (hasCode(error, 'KEY_TOO_LONG')) return this.#keep(row, error);
@@ -66,8 +70,13 @@ export class InboxArchive {
 
   async #copy(row: Inbound, signal: AbortSignal): Promise<Inbound> {
     const { table, store } = this.options;
-    const { objectKey, etag, sizeBytes, crc32 } = row;
+    const { objectKey, etag, sizeBytes } = row;
     const to = row.archiveKey!;
+    if (!this.#free.delete(row.id)) {
+      // Chosen long ago: what is there now is our copy, or somebody else's.
+      const taken = await this.#look(to, signal);
+      if (taken !== undefined && taken !== 'unseen' && !isCopy(taken, row)) return table.step(row, 'rename');
+    }
     try {
       await store.copy(objectKey, { etag: etag!, sizeBytes: sizeBytes!, checksums: {} }, to, signal);
     } catch (error) {
@@ -76,15 +85,9 @@ export class InboxArchive {
       if (hasCode(error, 'OBJECT_CHANGED')) return table.follow(row, 'keep', whyKept(error));
       throw error;
     }
-    const found = await store.find(to, signal).catch((error: unknown) => {
-      if (hasCode(error, 'ACCESS_DENIED')) return 'unseen' as const;
-      throw error;
-    });
-    if (found !== 'unseen') {
-      const isWhole = found?.sizeBytes === sizeBytes && (found?.checksums.crc32 ?? crc32) === crc32;
-      if (!isWhole)
-        throw new TransferError('S3_INTERNAL', `the copy ${to} is not what ${objectKey} is; copying it anew`);
-    }
+    const found = await this.#look(to, signal);
+    if (found !== 'unseen' && !isCopy(found, row))
+      throw new TransferError('S3_INTERNAL', `the copy ${to} is not what ${objectKey} is; copying it anew`);
     return table.step(row, 'copied');
   }
 
@@ -116,27 +119,36 @@ export class InboxArchive {
     return this.options.table.step(row, 'keep', whyKept(error));
   }
 
+  async #look(key: string, signal: AbortSignal): Promise<RemoteObject | 'unseen' | undefined> {
+    try {
+      return await this.options.store.find(key, signal);
+    } catch (error) {
+      if (hasCode(error, 'ACCESS_DENIED')) return 'unseen';
+      throw error;
+    }
+  }
+
   /**
    * Where a missing key is denied rather than missing, a listing may still tell: a policy may grant it for our folder
    * only. @returns undefined when nobody may look
    */
   async #isFree(key: string, signal: AbortSignal): Promise<boolean | undefined> {
-    const { store } = this.options;
+    const found = await this.#look(key, signal); // also where others were denied: one that is there need not be
+    if (found !== 'unseen') return found === undefined;
+    if (this.#listDenied) return undefined;
     try {
-      if (!this.#headDenied) return (await store.find(key, signal)) === undefined;
-    } catch (error) {
-      if (!hasCode(error, 'ACCESS_DENIED')) throw error;
-      this.#headDenied = true;
-    }
-    try {
-      for await (const page of store.list(key, signal)) return !page.some((listed) => listed.key === key); // it would be the first
+      for await (const page of this.options.store.list(key, signal)) return !page.some((listed) => listed.key === key); // it would be the first
       return true;
     } catch (error) {
-      if (hasCode(error, 'ACCESS_DENIED')) return undefined;
-      throw error;
+      if (!hasCode(error, 'ACCESS_DENIED')) throw error;
+      this.#listDenied = true;
+      return undefined;
     }
   }
 }
+
+const isCopy = (found: RemoteObject | undefined, { sizeBytes, crc32 }: Inbound): boolean =>
+  found?.sizeBytes === sizeBytes && (found?.checksums.crc32 ?? crc32) === crc32;
 
 const whyKept = ({ code, message }: TransferError): Notes => ({
   outcome: 'landed',

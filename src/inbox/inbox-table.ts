@@ -190,7 +190,7 @@ export class InboxTable {
       });
       const record = this.#sql.prepare('SELECT * FROM inbound WHERE id = ?').get(row.id) as InboundRecord;
       const now = inboundOf(record);
-      if (values.state !== undefined && (ends || values.state === 'landed')) this.onStep(now);
+      if (ends || (row.state === 'landing' && values.state === 'landed')) this.onStep(now);
       andThen?.();
       return now;
     });

@@ -4,7 +4,7 @@ export const TRANSITIONS = {
   fetching: { verify: 'landing', supersede: 'superseded', fail: 'failed' },
   landing: { land: 'landed', skip: 'done', refetch: 'fetching', fail: 'failed' },
   landed: { keep: 'done', archive: 'archiving' },
-  archiving: { copied: 'archived', keep: 'done' },
+  archiving: { copied: 'archived', rename: 'landed', keep: 'done' },
   archived: { remove: 'done', keep: 'done' },
   failed: {},
   superseded: {},
