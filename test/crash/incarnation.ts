@@ -6,9 +6,11 @@ import { parseConfig } from '../../src/config/load-config';
 import { FolderHandle } from '../../src/custody/folder-handle';
 import { Ledger } from '../../src/custody/ledger';
 import { Spool } from '../../src/custody/spool';
+import type { InboxStore } from '../../src/inbox/inbox-store';
 import { createLog } from '../../src/log';
 import { type CrashAt, CrashPoint } from './crash-point';
 import { GuardedStore, type StoreObserver } from './guarded-store';
+import { unsynced } from './unsynced';
 
 /** One life of the component, inside this process, behind a crash point. */
 export class Incarnation {
@@ -31,6 +33,7 @@ export class Incarnation {
     settings: Readonly<Record<string, object>>,
     at: CrashAt | undefined,
     observer: Pick<StoreObserver, 'onCall' | 'onArrived' | 'onDelivered'>,
+    guardInbox: (store: InboxStore, crash: CrashPoint) => InboxStore = (store) => store,
   ) {
     this.crash = new CrashPoint(at);
     const log = createLog(
@@ -61,6 +64,7 @@ export class Incarnation {
         dice: () => 0.1,
         log,
         wrapStore: (store) => new GuardedStore(store, this.crash, around),
+        wrapInbox: (store) => guardInbox(store, this.crash),
       });
     } finally {
       restore();
@@ -131,14 +135,18 @@ Spool.prototype.removeEmpty = function guarded(this: Spool, batch, path) {
   return alive.callSync('rmdir', () => removeEmpty.call(this, batch, path));
 };
 const { makeChild, sync } = FolderHandle.prototype;
-FolderHandle.prototype.makeChild = function guarded(this: FolderHandle, name) {
-  return alive.callSync('mkdir', () => makeChild.call(this, name));
+FolderHandle.prototype.makeChild = function guarded(this: FolderHandle, name, mode) {
+  return alive.callSync('mkdir', () => {
+    const made = makeChild.call(this, name, mode);
+    unsynced.named(this.child(name).toString());
+    return made;
+  });
 };
 FolderHandle.prototype.sync = function guarded(this: FolderHandle) {
-  return alive.call('sync', () => sync.call(this));
+  return alive.call('sync', () => unsynced.sync(this.path, () => sync.call(this)));
 };
 
-const { renameSync, unlinkSync } = fs;
+const { linkSync, renameSync, unlinkSync } = fs;
 const BY_HANDLE = Buffer.from('/proc/self/fd/');
 /** Only the courier reaches files through handles; the cloud and the tests have paths. */
 const isByHandle = (path: fs.PathLike): boolean =>
@@ -147,18 +155,27 @@ const isByHandle = (path: fs.PathLike): boolean =>
 function guardFileSystem(): () => void {
   Object.assign(fs, {
     renameSync: (from: fs.PathLike, to: fs.PathLike): void =>
-      isByHandle(from) ? alive.callSync('rename', () => renameSync(from, to)) : renameSync(from, to),
+      isByHandle(from) ? alive.callSync('rename', () => name(renameSync, from, to)) : renameSync(from, to),
+    linkSync: (from: fs.PathLike, to: fs.PathLike): void =>
+      isByHandle(from) ? alive.callSync('link', () => name(linkSync, from, to)) : linkSync(from, to),
     unlinkSync: (path: fs.PathLike): void =>
       isByHandle(path) ? alive.callSync('unlink', () => unlinkSync(path)) : unlinkSync(path),
   });
   return () => {
-    Object.assign(fs, { renameSync, unlinkSync });
+    Object.assign(fs, { linkSync, renameSync, unlinkSync });
   };
+}
+
+function name(give: (from: fs.PathLike, to: fs.PathLike) => void, from: fs.PathLike, to: fs.PathLike): void {
+  give(from, to);
+  unsynced.named(to.toString());
 }
 
 /** `commit take`: the method of the table that writes. */
 function callerInTables(stack: string): string {
-  const frames = [...stack.matchAll(/at (?:async )?(?:UploadTable|PartTable)\.#?(\w+)(?: \[as #?(\w+)\])?/g)];
+  const frames = [
+    ...stack.matchAll(/at (?:async )?(?:UploadTable|PartTable|InboxTable)\.#?(\w+)(?: \[as #?(\w+)\])?/g),
+  ];
   const [, method, alias] = frames.at(-1) ?? [];
   return `commit ${alias ?? method ?? 'of nobody'}`;
 }

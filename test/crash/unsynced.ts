@@ -1,0 +1,74 @@
+import { type PathLike, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/**
+ * What a power cut at this moment might take away, of all that goes through handles: data that was written since its
+ * file was last synced, and names that came into a folder since that was. By inode, over all lives.
+ */
+class Unsynced {
+  readonly #data = new Set<bigint>();
+  /** By folder. */
+  readonly #names = new Map<bigint, Set<string>>();
+
+  clear(): void {
+    this.#data.clear();
+    this.#names.clear();
+  }
+
+  named(path: string): void {
+    const folder = inodeOf(dirname(path));
+    this.#names.set(folder, (this.#names.get(folder) ?? new Set()).add(basename(path)));
+  }
+
+  written(file: PathLike): void {
+    this.#data.add(inodeOf(file));
+  }
+
+  /** What comes while it is synced does not count. */
+  async sync(path: PathLike, real: () => Promise<void>): Promise<void> {
+    const inode = inodeOf(path);
+    const names = [...(this.#names.get(inode) ?? [])];
+    await real();
+    this.#data.delete(inode);
+    for (const name of names) this.#names.get(inode)!.delete(name);
+  }
+
+  /** @returns the file, and the names on the way to it, that are not on the disk as they are */
+  find(root: string, path: string): string[] {
+    const found = this.#data.has(inodeOf(join(root, path))) ? [`the data of ${path}`] : [];
+    for (let at = path; at !== '.'; at = dirname(at))
+      if (this.#names.get(inodeOf(join(root, dirname(at))))?.has(basename(at))) found.push(`the name ${at}`);
+    return found;
+  }
+}
+
+const inodeOf = (path: PathLike): bigint => statSync(path, { bigint: true }).ino;
+
+export const unsynced = new Unsynced();
+
+/** Files that are written through their handles, which `node:fs/promises` has no class for. */
+export async function watchFiles(): Promise<() => void> {
+  const handle = await open('/dev/null');
+  const handles = Object.getPrototypeOf(handle) as typeof handle;
+  await handle.close();
+  const { write, sync, datasync } = handles;
+  const pathOf = ({ fd }: { readonly fd: number }): string => `/proc/self/fd/${fd}`;
+  const real = { write, sync, datasync };
+  Object.assign(handles, {
+    async write(this: typeof handle, ...given: Parameters<typeof write>): Promise<unknown> {
+      const written = await write.apply(this, given);
+      unsynced.written(pathOf(this));
+      return written;
+    },
+    sync(this: typeof handle): Promise<void> {
+      return unsynced.sync(pathOf(this), () => sync.call(this));
+    },
+    datasync(this: typeof handle): Promise<void> {
+      return unsynced.sync(pathOf(this), () => datasync.call(this));
+    },
+  });
+  return () => {
+    Object.assign(handles, real);
+  };
+}
