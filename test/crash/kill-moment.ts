@@ -30,12 +30,16 @@ const AROUND_SPOOL_MS = 12;
  * Drawn anew for each life: some time after the start, after some progress, or in the middle of a request; where files
  * are claimed also in the middle of a claim (folders made, files renamed, synced, rows made) and of the removal.
  */
-export function drawKillMoment(random: SeededRandom, spool?: SpoolView): KillMoment {
+export function drawKillMoment(
+  random: SeededRandom,
+  spool?: SpoolView,
+  operations: readonly string[] = OPERATIONS,
+): KillMoment {
   if (spool !== undefined && random.chance(0.5)) return aroundSpool(random, spool);
   const dice = random.next();
   if (dice < 0.15) return afterStart(random.between(5, 400));
   if (dice < 0.2) return afterStart(random.between(LONG_LIFE_MS / 2, LONG_LIFE_MS));
-  const operation = random.pick(OPERATIONS);
+  const operation = random.pick(operations);
   if (dice < 0.65) return afterProgress(operation, random.between(1, 12), random.between(0, 40));
   if (operation === 'Credentials') return inRequest('drop', operation, 0, random.between(0, 20));
   const kind = random.pick(['dropAfter', 'stall', 'slowDown', 'internalError'] as const);
