@@ -5,8 +5,8 @@ import { SeededRandom } from './seeded-random';
 import { FILE_NAMES, type FileName, type OnExisting } from './workload';
 
 const { full, seed } = settingsFromEnv(process.env);
-/** Without --full every tenth call, beginning at another one with each seed. */
-const STRIDE = full ? 1 : 10;
+/** Without --full every twentieth call, beginning at another one with each seed. */
+const STRIDE = full ? 1 : 20;
 const HOUR_MS = 3_600_000;
 
 interface Scenario {

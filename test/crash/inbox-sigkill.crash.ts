@@ -7,7 +7,7 @@ import { settingsFromEnv } from './run-settings';
 
 const { full, seed } = settingsFromEnv(process.env);
 /** Of each way of landing. */
-const KILLS = full ? 220 : 20;
+const KILLS = full ? 220 : 8;
 const HOUR_MS = 3_600_000;
 
 describe('on the way down, SIGKILL of the bundle at random moments', () => {
