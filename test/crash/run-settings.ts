@@ -1,5 +1,5 @@
 export interface RunSettings {
-  /** all kills that the promise is made for; else about a tenth */
+  /** all kills that the promise is made for; else reduced counts */
   readonly full: boolean;
   readonly seed: number;
 }

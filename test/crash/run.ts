@@ -1,6 +1,6 @@
 // npm run test:crash -- [--full] [--seed N] [--output FILE]
 //
-// Without --full about a tenth of the kills, as CI runs it. A failing run is repeated by its seed. FILE gets jest's own
+// Without --full reduced counts, as CI runs it. A failing run is repeated by its seed. FILE gets jest's own
 // results as JSON.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,7 +18,7 @@ async function main(): Promise<void> {
   });
   const seed = Number(values.seed);
   if (!Number.isSafeInteger(seed)) throw new Error(`--seed ${values.seed}: a whole number is expected`);
-  process.stdout.write(`crash suites, ${values.full ? 'full' : 'about a tenth'}, --seed ${seed}\n`);
+  process.stdout.write(`crash suites, ${values.full ? 'full' : 'reduced counts'}, --seed ${seed}\n`);
   const results = values.output === undefined ? [] : ['--json', '--outputFile', values.output];
   const jest = spawn(process.execPath, [require.resolve('jest/bin/jest'), '--runInBand', ...results], {
     cwd: resolve(__dirname, '../..'),
