@@ -64,7 +64,7 @@ export function buildInbox(config: Config, surroundings: InboxSurroundings): Inb
     connection,
     expectedBucketOwner: s3.expectedBucketOwner,
     copyMaxBytes: COPY_MAX_BYTES,
-    conditionalDelete: s3.endpoint === undefined,
+    heedsConditions: s3.endpoint === undefined,
     stallMs: upload.stallSeconds * 1000,
     log,
   });

@@ -25,7 +25,7 @@ export function describeInboxAccess(run: ContractRun): void {
       const keys = await s.keysFor('s3:AbortMultipartUpload');
       await s.expectCode(call(s.inbox({}, keys), version(etag)), 'ACCESS_DENIED');
       await s.expectCode(call(s.inbox({ copyMaxBytes: 1 }, keys), version(etag)), 'ACCESS_DENIED');
-      await s.expectCode(call(s.inbox({ conditionalDelete: false }, keys), version(etag)), 'ACCESS_DENIED');
+      await s.expectCode(call(s.inbox({ heedsConditions: false }, keys), version(etag)), 'ACCESS_DENIED');
       expect(await readText(s.get(CALLED_KEY))).toBe('bytes');
     });
 

@@ -71,6 +71,15 @@ export function describeInboxCopy(run: ContractRun): void {
     });
   });
 
+  test('where conditions are not heeded it is looked at before', async () => {
+    const etag = await s.place('looked-at', 'first');
+    await s.place('looked-at', 'other, longer');
+    const store = s.inbox({ heedsConditions: false });
+    await s.expectCode(store.copy('looked-at', version(etag, 5), 'looked-at-copy', NEVER), 'OBJECT_CHANGED');
+    await s.expectCode(store.copy('looked-for', version(etag, 5), 'looked-at-copy', NEVER), 'OBJECT_MISSING');
+    expect(await store.find('looked-at-copy', NEVER)).toBeUndefined();
+  });
+
   test('tags go along', async () => {
     const etag = await s.place('tagged', 'bytes', { Tagging: 'colour=blue&a%20b=1%2B2' });
     await s.inbox().copy('tagged', version(etag, 5), 'tagged-copy', NEVER);

@@ -12,9 +12,9 @@ export function describeInboxRemove(run: ContractRun): void {
   describe.each([
     ['by If-Match', true],
     ['by a look before', false],
-  ])('%s', (way, conditionalDelete) => {
+  ])('%s', (way, heedsConditions) => {
     const folder = way.replaceAll(' ', '-');
-    const store = () => s.inbox({ conditionalDelete });
+    const store = () => s.inbox({ heedsConditions });
 
     test.each(oddestKeys(run))('%j', async (key) => {
       const etag = await s.place(key, key);
@@ -32,7 +32,7 @@ export function describeInboxRemove(run: ContractRun): void {
     test('what was replaced meanwhile is OBJECT_CHANGED, and stays', async () => {
       const etag = await s.place(`${folder}/replaced`, 'first');
       await s.place(`${folder}/replaced`, 'other');
-      const isIgnored = conditionalDelete && run.deviates('delete-ignores-conditions');
+      const isIgnored = heedsConditions && run.deviates('delete-ignores-conditions');
       const removal = store().remove(`${folder}/replaced`, etag, NEVER);
       await s.expectCode(removal, isIgnored ? 'accepted' : 'OBJECT_CHANGED');
       if (isIgnored) expect(await store().find(`${folder}/replaced`, NEVER)).toBeUndefined();

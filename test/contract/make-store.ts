@@ -57,7 +57,7 @@ export function makeInboxStore(
   const store = new S3InboxStore({
     expectedBucketOwner: undefined,
     copyMaxBytes: 5 * 1024 ** 3,
-    conditionalDelete: true,
+    heedsConditions: true,
     stallMs: 10_000,
     log: silentLog,
     ...options,

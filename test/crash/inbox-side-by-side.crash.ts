@@ -44,7 +44,7 @@ describe('the inbox of a built daemon', () => {
     device = await Device.create({
       dir,
       cloud,
-      config: { inbox: { dir: folder, pollMinutes: 0 }, upload: { stallSeconds: 60 } },
+      config: { inbox: { dir: folder, pollMinutes: 0, parallelObjects: 16 }, upload: { stallSeconds: 60 } },
     });
     const large = Buffer.alloc(LARGE_BYTES, randomBytes(MIB + 1));
     const sha256 = createHash('sha256').update(large).digest('hex');

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { systemClock } from '../../src/clock';
-import { Component } from '../../src/component';
+import { Component, type Edge } from '../../src/component';
 import { parseConfig } from '../../src/config/load-config';
 import type { PolicyDocument } from '../engines/engine';
 import { Radosgw, radosgw } from '../engines/radosgw';
@@ -87,7 +87,7 @@ if (missing !== undefined) process.stderr.write(`inbox on radosgw skipped: ${mis
 
   const landed = (path: string): Buffer => readFileSync(join(dir, 'inbox', path));
 
-  async function start(inbox: object = {}): Promise<Component> {
+  async function start(inbox: object = {}, edge: Pick<Edge, 'wrapInbox'> = {}): Promise<Component> {
     const { endpoint, region, caFile } = engine;
     const config = parseConfig(
       {
@@ -106,6 +106,7 @@ if (missing !== undefined) process.stderr.write(`inbox on radosgw skipped: ${mis
       clock: systemClock,
       dice: Math.random,
       log,
+      ...edge,
     });
     return component.start((error) => {
       throw error;
@@ -177,6 +178,32 @@ if (missing !== undefined) process.stderr.write(`inbox on radosgw skipped: ${mis
     expect((await content('swx-test-b/test.txt')).toString()).toBe('seed A');
     expect(await keys()).toEqual(['swx-test-a/other.txt', 'swx-test-b/test.txt']);
     expect(refusals()).toEqual([]);
+  });
+
+  it('seed A: what is replaced between landing and copying comes down too, though the gateway heeds no condition', async () => {
+    policy = seedAPolicy(bucket) as PolicyDocument;
+    await put(`${THING}/inbox/a.txt`, 'one');
+    let copies = 0;
+    const running = await start(
+      {},
+      {
+        wrapInbox: (store) => ({
+          list: (...args) => store.list(...args),
+          find: (...args) => store.find(...args),
+          findOther: (...args) => store.findOther(...args),
+          file: (key) => store.file(key),
+          copy: async (...args) => {
+            if (++copies === 1) await put(`${THING}/inbox/a.txt`, 'another');
+            return store.copy(...args);
+          },
+          remove: (...args) => store.remove(...args),
+        }),
+      },
+    );
+    await until('archived', async () => (await keys()).join() === `${THING}/archive/a.txt`);
+    await settled(running);
+    expect(landed('a.txt').toString()).toBe('another');
+    expect((await content(`${THING}/archive/a.txt`)).toString()).toBe('another');
   });
 
   it('seed C: a key at the root, GetObject alone, each version once', async () => {

@@ -17,8 +17,8 @@ export interface S3InboxStoreOptions {
   readonly expectedBucketOwner: string | undefined;
   /** Beyond it an object is copied in parts: 5 GB at S3. */
   readonly copyMaxBytes: number;
-  /** Whether DeleteObject heeds If-Match: S3 does, stores that speak like it may not. */
-  readonly conditionalDelete: boolean;
+  /** Whether DeleteObject and CopyObject heed If-Match: S3 does, stores that speak like it may not. */
+  readonly heedsConditions: boolean;
   readonly stallMs: number;
   readonly log: Log;
 }
@@ -107,16 +107,14 @@ export class S3InboxStore implements InboxStore {
     return { open: (version, fromByte, signal) => this.#open(key, version, fromByte, signal) };
   }
 
-  copy(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void> {
-    return this.#copier.copy(key, version, to, signal);
+  async copy(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void> {
+    if (!this.options.heedsConditions && !(await this.#isStill(key, version.etag, signal)))
+      throw new TransferError('OBJECT_MISSING', `${key} is gone`);
+    await this.#copier.copy(key, version, to, signal);
   }
 
   async remove(key: string, etag: string, signal: AbortSignal): Promise<void> {
-    if (!this.options.conditionalDelete) {
-      const found = await this.find(key, signal);
-      if (found === undefined) return;
-      if (found.etag !== etag) throw changed(key);
-    }
+    if (!this.options.heedsConditions && !(await this.#isStill(key, etag, signal))) return;
     try {
       await this.#connection.call(this.#asking('s3:DeleteObject', key), (client, { DeleteObjectCommand }) =>
         client.send(new DeleteObjectCommand({ ...this.#at, Key: key, IfMatch: etag }), { abortSignal: signal }),
@@ -125,6 +123,13 @@ export class S3InboxStore implements InboxStore {
       if (hasCode(error, 'OBJECT_MISSING')) return;
       throw hasCode(error, 'PRECONDITION_FAILED') ? changed(key, error) : error;
     }
+  }
+
+  /** @returns false when there is none @throws TransferError OBJECT_CHANGED */
+  async #isStill(key: string, etag: string, signal: AbortSignal): Promise<boolean> {
+    const found = await this.find(key, signal);
+    if (found !== undefined && found.etag !== etag) throw changed(key);
+    return found !== undefined;
   }
 
   async #open(key: string, version: RemoteVersion, fromByte: number, signal: AbortSignal) {
