@@ -21,7 +21,6 @@ const TRIES = 20;
 export class InboxArchive {
   /** Told once, and to be seen in the status until it is granted. */
   #problem: string | undefined;
-  #listDenied = false;
   /** Keys that were found free in this life, and not copied to yet: by row. */
   readonly #free = new Set<number>();
 
@@ -54,9 +53,9 @@ export class InboxArchive {
     try {
       for (let tries = 0; tries <= TRIES; tries++) {
         const key = tries === 0 ? plain : renamedKey(plain, now, tries);
-        const isFree = await this.#isFree(key, signal);
+        const found = await this.#look(key, signal); // also where others were denied: one that is there need not be
         // Nobody tells us what is there: a name with the time in it is free, as far as anybody can know.
-        if (isFree === true || (isFree === undefined && tries > 0)) {
+        if (found === undefined || (found === 'unseen' && tries > 0)) {
           this.#free.add(row.id);
           return await table.step(row, 'archive', { archive_key: key });
         }
@@ -125,24 +124,6 @@ export class InboxArchive {
     } catch (error) {
       if (hasCode(error, 'ACCESS_DENIED')) return 'unseen';
       throw error;
-    }
-  }
-
-  /**
-   * Where a missing key is denied rather than missing, a listing may still tell: a policy may grant it for our folder
-   * only. @returns undefined when nobody may look
-   */
-  async #isFree(key: string, signal: AbortSignal): Promise<boolean | undefined> {
-    const found = await this.#look(key, signal); // also where others were denied: one that is there need not be
-    if (found !== 'unseen') return found === undefined;
-    if (this.#listDenied) return undefined;
-    try {
-      for await (const page of this.options.store.list(key, signal)) return !page.some((listed) => listed.key === key); // it would be the first
-      return true;
-    } catch (error) {
-      if (!hasCode(error, 'ACCESS_DENIED')) throw error;
-      this.#listDenied = true;
-      return undefined;
     }
   }
 }

@@ -22,7 +22,10 @@ export interface RemoteObject extends RemoteVersion {
 export interface InboxStore {
   /** All pages. @throws TransferError ACCESS_DENIED (needs s3:ListBucket) */
   list(prefix: string, signal: AbortSignal): AsyncIterable<readonly ListedObject[]>;
-  /** HEAD. @returns undefined when there is none @throws TransferError ACCESS_DENIED (needs s3:GetObject) */
+  /**
+   * HEAD, and a listing where that is denied. @returns undefined when there is none
+   * @throws TransferError ACCESS_DENIED (needs s3:GetObject; perhaps there is none)
+   */
   find(key: string, signal: AbortSignal): Promise<RemoteObject | undefined>;
   /** GET with If-None-Match. @returns the ETag of what is there unless it is `known`; undefined when there is none */
   findOther(key: string, known: string | undefined, signal: AbortSignal): Promise<string | 'same' | undefined>;

@@ -32,6 +32,15 @@ describe('the inbox, when something was there before', () => {
     expect(readdirSync(site.folder)).toEqual(['a']);
   });
 
+  it('knows an object that is gone from one that is denied, where only its own folder may be listed', async () => {
+    site = await InboxSite.create();
+    await site.courier.start();
+    await site.courier.component.pull(['device00/inbox/gone.txt']);
+    const [line] = await site.courier.logged('superseded');
+    expect(line).toMatchObject({ key: 'device00/inbox/gone.txt', reason: expect.stringContaining('no object') });
+    expect(site.courier.component.status().inbox).toMatchObject({ open: 0, problems: [] });
+  });
+
   it('fetches a version again that has come before, when another came between', async () => {
     site = await InboxSite.create({
       policy: {

@@ -23,11 +23,15 @@ export interface S3InboxStoreOptions {
   readonly log: Log;
 }
 
+const MOST_FOLDERS = 1_000;
+
 /** The inbox in S3. https://docs.aws.amazon.com/AmazonS3/latest/API/ */
 export class S3InboxStore implements InboxStore {
   readonly #connection: S3Connection;
   readonly #at: { readonly Bucket: string; readonly ExpectedBucketOwner?: string };
   readonly #copier: S3Copier;
+  /** Folders that are not asked for again. */
+  readonly #listDenied = new Set<string>();
 
   constructor(private readonly options: S3InboxStoreOptions) {
     const { connection, expectedBucketOwner } = options;
@@ -72,7 +76,23 @@ export class S3InboxStore implements InboxStore {
       return remoteObject(head, key);
     } catch (error) {
       if (hasCode(error, 'OBJECT_MISSING')) return undefined;
+      if (hasCode(error, 'ACCESS_DENIED') && (await this.#isUnlisted(key, signal))) return undefined;
       throw error;
+    }
+  }
+
+  /** Who may not list the whole bucket gets a 403 for a key that is missing, too: a listing of its folder may tell. */
+  async #isUnlisted(key: string, signal: AbortSignal): Promise<boolean> {
+    const folder = key.slice(0, key.lastIndexOf('/') + 1);
+    if (this.#listDenied.has(folder)) return false;
+    try {
+      for await (const page of this.list(key, signal)) return !page.some((listed) => listed.key === key); // it would be the first
+      return true;
+    } catch (error) {
+      if (!hasCode(error, 'ACCESS_DENIED')) throw error;
+      if (this.#listDenied.size >= MOST_FOLDERS) this.#listDenied.clear();
+      this.#listDenied.add(folder);
+      return false;
     }
   }
 
