@@ -35,15 +35,19 @@ export function copyCloud(from: string, to: string): void {
 
 export const journalBytes = (dir: string): number => statSync(join(dir, JOURNAL)).size;
 
-/** In the order in which S3 took them. @param fromByte of the journal */
+/** @param fromByte of the journal */
+export function readLines(dir: string, fromByte = 0): string[] {
+  const text = readFileSync(join(dir, JOURNAL)).subarray(fromByte).toString('utf8');
+  return text.split('\n').filter((line) => line !== '');
+}
+
+/** Below a prefix, in the order in which S3 took them. @param fromByte of the journal */
 export function readPuts(dir: string, prefix: string, fromByte = 0): Put[] {
-  return readFileSync(join(dir, JOURNAL))
-    .subarray(fromByte)
-    .toString('utf8')
-    .split('\n')
-    .filter((line) => line !== '')
+  return readLines(dir, fromByte)
     .map((line) => JSON.parse(line) as { kind: string; object?: ObjectRecord })
-    .flatMap(({ kind, object }) => (object !== undefined && kind !== 'delete' ? [putOf(object, prefix)] : []));
+    .flatMap(({ kind, object }) =>
+      object?.key.startsWith(prefix) === true && kind !== 'delete' ? [putOf(object, prefix)] : [],
+    );
 }
 
 function putOf({ key, headers, sizeBytes, checksum }: ObjectRecord, prefix: string): Put {

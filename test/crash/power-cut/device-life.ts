@@ -7,8 +7,10 @@ import { LocalCloud } from '../../local-cloud/local-cloud';
 import { Device } from '../../support/device';
 import { until } from '../../support/until';
 import type { SeededRandom } from '../seeded-random';
-import { copyCloud } from './cloud-copy';
+import { copyCloud, readLines } from './cloud-copy';
 import { DiskImage } from './disk-image';
+import { type InboxHistory, readHistory } from './inbox-history';
+import { InboxTraffic } from './inbox-traffic';
 import { ProducerLog } from './producer-log';
 import { Versions } from './versions';
 import { Writers } from './writers';
@@ -23,6 +25,7 @@ export interface Moment {
   readonly image: string;
   readonly cloudDir: string;
   readonly versions: Versions;
+  readonly inbox: InboxHistory;
 }
 
 const DISK_MIB = 96;
@@ -43,6 +46,7 @@ export class DeviceLife {
   #isOnline = true;
   #spool = '';
   #producer: ChildProcess | undefined;
+  #traffic: InboxTraffic | undefined;
   readonly #writers = new Writers();
 
   private constructor(
@@ -75,6 +79,7 @@ export class DeviceLife {
       config: {
         upload: { parallelFiles: 4, parallelParts: 2, partSizeBytes: 5 * MIB, singlePutMaxBytes: MIB / 4 },
         outboxes: [outbox],
+        inbox: { dir: join(at, 'inbox'), pollMinutes: 0.005 },
       },
     });
     mkdirSync(join(at, 'incoming'));
@@ -107,7 +112,8 @@ export class DeviceLife {
       this.discarded += discarded;
       copyCloud(join(this.dir, 'cloud'), cloudDir);
       const versions = new Versions(ProducerLog.read(this.#logFile));
-      return { number, atMs: Date.now(), image, cloudDir, versions };
+      const inbox = readHistory(readLines(cloudDir));
+      return { number, atMs: Date.now(), image, cloudDir, versions, inbox };
     } finally {
       this.#writers.goOn();
     }
@@ -115,6 +121,7 @@ export class DeviceLife {
 
   /** The disk is free for the copies, and the ports for their clouds. */
   async end(): Promise<void> {
+    await this.#traffic?.stop();
     if (this.#producer !== undefined && this.#producer.exitCode === null) {
       this.#producer.kill('SIGKILL');
       await once(this.#producer, 'exit');
@@ -139,6 +146,7 @@ export class DeviceLife {
       cwd: ROOT,
       stdio: ['pipe', 'inherit', 'inherit'],
     });
+    this.#traffic = new InboxTraffic(this.cloud, BUCKET, this.seed).start();
     await until('the producer has begun', () => (statSync(this.#logFile, { throwIfNoEntry: false })?.size ?? 0) > 0);
   }
 

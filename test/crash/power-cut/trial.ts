@@ -6,6 +6,7 @@ import type { Device } from '../../support/device';
 import { journalBytes, readPuts } from './cloud-copy';
 import { type Moment, PREFIX } from './device-life';
 import { DiskImage } from './disk-image';
+import { findLost, findUnfinished, INBOX } from './inbox-history';
 import { judge, type LeftFile, type Verdict } from './judge';
 import { type Row, readRows } from './ledger-rows';
 import type { Versions } from './versions';
@@ -15,6 +16,8 @@ const WITHIN_MS = 90_000;
 export interface Trial extends Verdict {
   /** Claimed and not delivered when the power went, by how their batch was synced. */
   readonly rows: readonly Row[];
+  /** Names of objects that were deleted from the inbox before. */
+  readonly deleted: number;
 }
 
 /**
@@ -29,7 +32,7 @@ export interface Trial extends Verdict {
  * reckons itself from the bytes that came; the object that is there in the end, by its SHA-256.
  */
 export async function tryMoment(
-  { number, atMs, image, cloudDir, versions }: Moment,
+  { number, atMs, image, cloudDir, versions, inbox }: Moment,
   device: Device,
   ports: { readonly s3Port: number; readonly credentialsPort: number },
 ): Promise<Trial> {
@@ -44,7 +47,10 @@ export async function tryMoment(
     try {
       const rowsBefore = readRows(device.stateDir, `${image}.ledger`);
       const left = findLeft(device, versions);
-      await runToTheEnd(device, problems);
+      const inboxFolder = join(device.dir, 'inbox');
+      problems.push(...findLost(inbox, inboxFolder));
+      await runToTheEnd(device, cloud, problems);
+      problems.push(...findUnfinished(inbox, inboxFolder));
       const output = device.output.slice(printedBefore);
       problems.push(...complaintsOf(output));
       const rowsAfter = readRows(device.stateDir, `${image}.ledger`);
@@ -67,6 +73,7 @@ export async function tryMoment(
       return {
         ...verdict,
         problems: problems.map((problem) => `moment ${number}: ${problem}`),
+        deleted: inbox.deleted.size,
         rows: rowsBefore.filter(({ state }) => state === 'queued' || state === 'uploading'),
       };
     } finally {
@@ -80,12 +87,15 @@ export async function tryMoment(
   }
 }
 
-async function runToTheEnd(device: Device, problems: string[]): Promise<void> {
+async function runToTheEnd(device: Device, cloud: LocalCloud, problems: string[]): Promise<void> {
   device.start();
   try {
     await device.waitFor(
       'everything sent and gone',
-      ({ uploads, outboxes: [outbox] }) =>
+      ({ uploads, outboxes: [outbox], inbox }) =>
+        inbox?.lastLookAtMs !== undefined &&
+        inbox.open === 0 &&
+        !cloud.objects(device.bucket).some(({ key }) => key.startsWith(INBOX)) &&
         outbox?.lastScanAtMs !== undefined &&
         uploads.queued + uploads.uploading + outbox.restless + outbox.sent === 0 &&
         placesLeft(device).length === 0,
@@ -99,7 +109,7 @@ async function runToTheEnd(device: Device, problems: string[]): Promise<void> {
 }
 
 const complaintsOf = (output: string): string[] =>
-  ['ledger set aside', 'broken, ending', 'refused by the account', 'file cannot be delivered']
+  ['ledger set aside', 'broken, ending', 'refused by the account', 'file cannot be delivered', 'object cannot be taken']
     .filter((said) => output.includes(said))
     .map((said) => `the daemon said: ${said}`);
 
