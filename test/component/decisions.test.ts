@@ -193,7 +193,7 @@ describe('settings from the nucleus', () => {
     [
       'paths',
       { state: { dir: '/else/where' }, s3: { caFile: 'ca.pem' }, thing: { certificateFile: '../c.pem' } },
-      { state: { dir: '/else/where' }, s3: { caFile: '/data/work/ca.pem' }, thing: { certificateFile: '/c.pem' } },
+      { state: { dir: '/else/where' }, s3: { caFile: '/data/work/ca.pem' }, thing: { certificateFile: '/data/c.pem' } },
     ],
   ])('%s', (_, value, expected) => {
     expect(of(value)).toEqual(expected);
