@@ -33,10 +33,11 @@ export class RunLoop {
     this.#sleeper = undefined;
   }
 
-  /** The step in flight is the last; `finished` tells when it has ended. */
-  stop(): void {
+  /** The step in flight is the last. Resolves when it has ended, one way or the other. */
+  async stop(): Promise<void> {
     this.#stopping.abort();
     this.wake();
+    await this.#finished.catch(() => undefined);
   }
 
   async #run(): Promise<void> {

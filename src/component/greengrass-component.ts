@@ -115,7 +115,7 @@ export class GreengrassComponent {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#changes.stop();
+    void this.#changes.stop();
     const stopped = this.#stopComponent();
     const over = new AbortController();
     await Promise.race([stopped, this.#edge.clock.sleep(ANSWERS_MS, over.signal)]);

@@ -74,7 +74,7 @@ export class InboxWorker {
 
   /** Resolves when every step under way is concluded. */
   async stop(): Promise<void> {
-    this.#loop.stop();
+    void this.#loop.stop();
     const grace = setTimeout(() => this.#cutOff.abort(), STOP_GRACE_MS);
     await this.#finished.catch(() => undefined);
     clearTimeout(grace);
@@ -118,7 +118,7 @@ export class InboxWorker {
     const tracked = this.#attempt(attempt)
       .catch((error: Error) => {
         this.#broken ??= error;
-        this.#loop.stop();
+        void this.#loop.stop();
         this.#cutOff.abort();
       })
       .finally(() => {

@@ -84,8 +84,7 @@ export class Inbox {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    this.#loop.stop();
-    await Promise.all([this.#loop.finished.catch(() => undefined), this.options.worker.stop()]);
+    await Promise.all([this.#loop.stop(), this.options.worker.stop()]);
   }
 
   /** Something may have been missed, or the link is up. */

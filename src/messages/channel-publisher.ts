@@ -64,8 +64,7 @@ export class ChannelPublisher {
 
   async stop(): Promise<void> {
     this.#unlisten();
-    this.#loop.stop();
-    await this.#loop.finished.catch(() => undefined);
+    await this.#loop.stop();
   }
 
   retry(): void {

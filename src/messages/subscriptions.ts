@@ -95,9 +95,9 @@ export class Subscriptions {
 
   async stop(): Promise<void> {
     this.#unlisten();
-    this.#loop.stop();
+    const stopped = this.#loop.stop();
     this.#concludeProof('moot');
-    await this.#loop.finished.catch(() => undefined);
+    await stopped;
     await this.#closeAll();
   }
 

@@ -100,8 +100,7 @@ export class OutboxScanner {
   }
 
   async stop(): Promise<void> {
-    this.#loop.stop();
-    await this.#loop.finished.catch(() => undefined);
+    await this.#loop.stop();
     await this.options.doorbell.close();
   }
 

@@ -62,8 +62,7 @@ export class Resettling {
   }
 
   async stop(): Promise<void> {
-    this.#loop.stop();
-    await this.#loop.finished.catch(() => undefined);
+    await this.#loop.stop();
   }
 
   add(batch: number, path: Buffer): void {

@@ -73,8 +73,7 @@ export class SentFiles {
   }
 
   async stop(): Promise<void> {
-    this.#loop.stop();
-    await this.#loop.finished.catch(() => undefined);
+    await this.#loop.stop();
   }
 
   /** The row is done. */

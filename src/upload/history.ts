@@ -43,8 +43,7 @@ export class History {
   }
 
   async stop(): Promise<void> {
-    this.#loop.stop();
-    await this.#loop.finished.catch(() => undefined);
+    await this.#loop.stop();
   }
 
   async #forget(): Promise<number> {

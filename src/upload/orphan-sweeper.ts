@@ -50,9 +50,8 @@ export class OrphanSweeper {
   }
 
   async stop(): Promise<void> {
-    this.#loop.stop();
     this.#stopping.abort();
-    await this.#loop.finished.catch(() => undefined);
+    await this.#loop.stop();
   }
 
   async #sweep(): Promise<number> {

@@ -92,7 +92,7 @@ export class UploadWorker {
 
   /** Resolves when every attempt is concluded. */
   async stop(): Promise<void> {
-    this.#loop.stop();
+    void this.#loop.stop();
     const grace = setTimeout(() => this.#cutOff.abort(), STOP_GRACE_MS);
     await this.#finished.catch(() => undefined);
     clearTimeout(grace);
@@ -148,7 +148,7 @@ export class UploadWorker {
     const tracked = work
       .catch((error: Error) => {
         this.#broken ??= error;
-        this.#loop.stop();
+        void this.#loop.stop();
         this.#cutOff.abort();
       })
       .finally(() => {

@@ -66,10 +66,9 @@ export class IpcConnection {
   }
 
   async stop(): Promise<void> {
-    this.#loop.stop();
     this.#stopping.abort();
     this.#client?.close();
-    await this.#loop.finished.catch(() => undefined);
+    await this.#loop.stop();
   }
 
   /** Told at each connection: what was subscribed before is gone. And now if there is one. @returns to be told no more */

@@ -82,9 +82,8 @@ export class MqttBus implements Bus {
   }
 
   async stop(): Promise<void> {
-    this.#loop.stop();
     this.#stopping.abort();
-    await this.#loop.finished.catch(() => undefined);
+    await this.#loop.stop();
   }
 
   /** The cloud can be reached again: a connection that waits for its turn is tried now. */
