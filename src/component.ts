@@ -6,15 +6,18 @@ import type { Clock } from './clock';
 import { awaitDelivery } from './component/await-delivery';
 import { buildCredentials, type Credentials } from './component/build-credentials';
 import { buildInbox } from './component/build-inbox';
+import { buildJobs, type JobsWay, wantsJobs } from './component/build-jobs';
 import { buildLink } from './component/build-link';
 import { buildMqtt } from './component/build-mqtt';
 import { buildOutbox } from './component/build-outbox';
 import { buildStore } from './component/build-store';
+import { buildSubscriptions } from './component/build-subscriptions';
 import { buildUpload, type UploadWay } from './component/build-upload';
 import { deliveredMessage } from './component/delivered-message';
+import { describeStatus } from './component/describe-status';
+import { type JobSources, openJobSources } from './component/job-sources';
 import { MIGRATIONS } from './component/migrations';
 import type { Source } from './component/source';
-import { subscribeInbox } from './component/subscribe-inbox';
 import { thingFields } from './component/thing-fields';
 import type { Config, OutboxConfig, UploadConfig } from './config/schema';
 import { answerControl } from './control/answer-control';
@@ -85,7 +88,9 @@ export class Component {
   #link: Link | undefined;
   #up: UploadWay | undefined;
   #inbox: Inbox | undefined;
-  #messages: ReturnType<typeof subscribeInbox> | undefined;
+  #jobSources: JobSources | undefined;
+  #jobs: JobsWay | undefined;
+  #messages: ReturnType<typeof buildSubscriptions> | undefined;
   #sources: readonly Source[] = [];
   #onBroken: (error: unknown) => void = () => undefined;
   readonly #ended = new EventEmitter();
@@ -108,7 +113,7 @@ export class Component {
       this.#ledger,
       () => clock.nowMs(),
       () => this.#up?.sweeper.wake(),
-      this.#buses?.local === undefined ? undefined : (row, outcome) => this.#announce(row, outcome),
+      (row, outcome) => this.#delivered(row, outcome),
     );
     this.#publications = new PublicationTable(this.#ledger);
     this.#publisher =
@@ -136,7 +141,14 @@ export class Component {
       const template = templates[i]!;
       sources.push({ path: config.path, config, id, template, outbox: this.#openOutbox(config, id, template) });
     }
-    const { interrupted, retried, unconfigured } = await this.#table.recover(sources.map(({ id }) => id));
+    const jobsToo = wantsJobs(this.#config);
+    if (jobsToo)
+      this.#jobSources = await openJobSources(this.#config, this.#table, this.#reader, () =>
+        this.#jobs?.onUploadEnded(),
+      );
+    const { interrupted, retried, unconfigured } = await this.#table.recover(
+      [...sources, ...(this.#jobSources?.sources ?? [])].map(({ id }) => id),
+    );
     log.info({ version: VERSION, count: this.#table.tally.queued.files }, 'started');
     if (interrupted > 0) log.info({ count: interrupted }, 'interrupted uploads go on');
     if (retried > 0) log.info({ count: retried }, 'failed files are tried anew');
@@ -145,14 +157,17 @@ export class Component {
         { count: unconfigured },
         'files of an outbox that is no longer configured are not sent; add it again to send them',
       );
-    if (sources.length === 0 && this.#config.inbox.dir === undefined) {
+    const { inbox, s3 } = this.#config;
+    if (sources.length === 0 && inbox.dir === undefined && !jobsToo) {
       log.warn(
         {},
-        'neither an outbox nor an inbox is configured, nothing to do; set s3.bucket, and outboxes or inbox.dir',
+        'neither an outbox, an inbox nor jobs are configured, nothing to do; set s3.bucket, and outboxes, inbox.dir or jobs.dir',
       );
       return this;
     }
-    this.#connect(sources);
+    if (s3.bucket !== undefined) this.#connect(sources);
+    if (jobsToo) this.#takeJobs();
+    this.#listen();
     log.debug({ ms: Math.round(clock.nowMs() - this.#startedAtMs) }, 'running');
     return this;
   }
@@ -177,8 +192,10 @@ export class Component {
     await Promise.all(this.#sources.map(({ outbox }) => outbox.stop()));
     const { worker, sweeper, history } = this.#up ?? {};
     this.#messages?.unlisten();
-    const parts = [this.#messages?.subscriptions, worker, sweeper, history, this.#inbox, this.#link, this.#publisher];
+    const { inbox, link, publisher } = { inbox: this.#inbox, link: this.#link, publisher: this.#publisher };
+    const parts = [this.#messages?.subscriptions, worker, sweeper, history, inbox, this.#jobs?.jobs, link, publisher];
     await Promise.all(parts.map((part) => part?.stop()));
+    this.#jobs?.close();
     await this.#mqtt?.stop();
     this.#connection?.close();
     await this.#control.stop();
@@ -189,7 +206,7 @@ export class Component {
   /** Rows that are not ended. */
   get waiting(): number {
     const { queued, uploading } = this.#table.tally;
-    return queued.files + uploading.files + (this.#inbox?.status.open ?? 0);
+    return queued.files + uploading.files + (this.#inbox?.status.open ?? 0) + (this.#jobs?.table.open().length ?? 0);
   }
 
   /** Under way. */
@@ -209,34 +226,25 @@ export class Component {
   }
 
   status(): StatusDocument {
-    const { tally } = this.#table;
-    const counts = Object.fromEntries(Object.entries(tally).map(([state, { files }]) => [state, files])) as Record<
-      UploadState,
-      number
-    >;
-    return {
-      version: VERSION,
-      pid: process.pid,
+    return describeStatus({
+      config: this.#config,
       startedAtMs: this.#startedAtMs,
       nowMs: this.edge.clock.nowMs(),
-      thing: this.#config.thing.name,
-      bucket: this.#config.s3.bucket,
-      uploads: { ...counts, queuedBytes: tally.queued.bytes + tally.uploading.bytes, doneBytes: tally.done.bytes },
+      tally: this.#table.tally,
       active: this.active,
-      link: this.#link?.status ?? { state: 'up' },
-      credentials: {
-        source: this.#credentials?.source ?? 'none',
-        expiresInSeconds: this.#credentials?.cache.expiresInSeconds,
-      },
-      clockOffsetSeconds: Math.round(this.#serverClock.offsetMs / 1000),
-      outboxes: this.#sources.map(({ outbox }) => outbox.status),
-      inbox: this.#inbox === undefined ? undefined : { folder: this.#config.inbox.dir!, ...this.#inbox.status },
-      refusals: this.#up?.gate.status() ?? [],
-      retrying: this.#reader.retrying(),
-      messages: this.#messageStatus(),
-      mqtt: this.#mqtt?.status,
-      warnings: [...(this.#credentials?.warnings ?? []), ...(this.edge.warnings?.() ?? [])],
-    };
+      link: this.#link,
+      credentials: this.#credentials,
+      serverClock: this.#serverClock,
+      sources: this.#sources,
+      inbox: this.#inbox,
+      jobs: this.#jobs?.jobs,
+      gate: this.#up?.gate,
+      reader: this.#reader,
+      publisher: this.#publisher,
+      subscriptions: this.#messages?.subscriptions,
+      mqtt: this.#mqtt,
+      warnings: this.edge.warnings?.() ?? [],
+    });
   }
 
   /** Uploads in a state, newest first. */
@@ -281,6 +289,7 @@ export class Component {
       this.#up?.worker.wake();
       this.#up?.sweeper.wake();
       this.#inbox?.wake();
+      this.#jobs?.jobs.wake();
       this.#mqtt?.wake();
     };
     const link = buildLink(connection, credentials, this.#limits, onUp, edge);
@@ -292,7 +301,7 @@ export class Component {
       reader: this.#reader,
       link,
       store: edge.wrapStore?.(store) ?? store,
-      sources,
+      sources: [...sources, ...(this.#jobSources?.sources ?? [])],
       limits: this.#limits,
       historyFiles: config.state.historyFiles,
       ended: this.#ended,
@@ -316,8 +325,33 @@ export class Component {
     this.#watch(sweeper.start());
     this.#watch(history.start());
     this.#watch(this.#inbox?.start());
-    if (this.#inbox === undefined || this.#buses?.cloud === undefined) return;
-    this.#messages = subscribeInbox(this.#inbox, this.#buses.cloud, config, this.#onBroken, edge);
+  }
+
+  #takeJobs(): void {
+    const bus = this.#buses?.cloud;
+    if (bus === undefined) {
+      this.edge.log.warn({}, 'jobs come by messages, and there is no way for them; set mqtt.endpoint');
+      return;
+    }
+    this.#jobs = buildJobs(this.#config, {
+      ...this.edge,
+      ledger: this.#ledger,
+      bus,
+      route: this.edge.buses?.cloud === undefined ? 'direct' : 'nucleus',
+      connection: this.#connection,
+      sources: this.#jobSources,
+      serverClock: this.#serverClock,
+      onSilence: () => this.#messages?.subscriptions.renew(),
+    });
+    this.#watch(this.#jobs.jobs.start());
+  }
+
+  /** What may be asked of us by message. */
+  #listen(): void {
+    const bus = this.#buses?.cloud;
+    const listeners = { inbox: this.#inbox, jobs: this.#jobs };
+    if (bus === undefined || (listeners.inbox === undefined && listeners.jobs === undefined)) return;
+    this.#messages = buildSubscriptions(listeners, bus, this.#config, this.#onBroken, this.edge);
     this.#watch(this.#messages.subscriptions.start());
   }
 
@@ -334,17 +368,12 @@ export class Component {
     part?.finished.catch((error: unknown) => this.#onBroken(error));
   }
 
-  #messageStatus(): StatusDocument['messages'] {
-    if (this.#publisher === undefined) return undefined;
-    const { topics = [], problems = [] } = this.#messages?.subscriptions.status ?? {};
-    const { stored, dropped, problems: ofPublisher } = this.#publisher.status;
-    return { stored, dropped, topics, problems: [...ofPublisher, ...problems] };
-  }
-
   /** Inside the transaction that ends the row; the publisher sees it after the commit. */
-  #announce(row: Upload, outcome: 'delivered' | 'skipped'): void {
+  #delivered(row: Upload, outcome: 'delivered' | 'skipped'): void {
     const { id, path, objectKey: key, sizeBytes, outboxId } = row;
-    const outbox = this.#sources.find((source) => source.id === outboxId)!.path;
+    const outbox = this.#sources.find((source) => source.id === outboxId)?.path;
+    if (outbox === undefined) this.#jobs?.table.noteSent(id);
+    if (outbox === undefined || this.#buses?.local === undefined) return;
     const { thing, s3, greengrass } = this.#config;
     const payload = deliveredMessage({
       id: `${this.#ledger.id}-${id}`,

@@ -3,6 +3,7 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 /** The vocabulary of fields: a line can be searched by them for years. */
 export interface LogFields {
   readonly id?: number;
+  readonly job?: string;
   readonly path?: string;
   readonly key?: string;
   readonly prefix?: string;

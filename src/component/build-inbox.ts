@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import type { S3Connection } from '../aws/s3/s3-connection';
 import { S3InboxStore } from '../aws/s3/s3-inbox-store';
 import type { Clock } from '../clock';
@@ -14,6 +14,7 @@ import type { Link } from '../link/link';
 import type { Log } from '../log';
 import type { Channel } from '../messages/bus';
 import type { PublicationTable } from '../messages/publication-table';
+import { readBootId } from './boot-id';
 import { inboundResult, landedMessage, refusedResult } from './inbox-messages';
 
 export interface InboxSurroundings {
@@ -34,7 +35,6 @@ export interface InboxSurroundings {
 
 /** What CopyObject takes at once. */
 const COPY_MAX_BYTES = 5_000_000_000;
-const BOOT_ID_FILE = '/proc/sys/kernel/random/boot_id';
 
 /** The way down, or undefined where no folder is configured for it. */
 export function buildInbox(config: Config, surroundings: InboxSurroundings): Inbox | undefined {
@@ -78,7 +78,7 @@ export function buildInbox(config: Config, surroundings: InboxSurroundings): Inb
     prefixes: [prefix, ...allowedPrefixes.filter((one) => one.endsWith('/'))],
     onExisting: inbox.onExisting,
     maxObjectBytes: inbox.maxObjectBytes,
-    bootId: readFileSync(BOOT_ID_FILE, 'utf8').trim(),
+    bootId: readBootId(),
     log,
   });
   const worker = new InboxWorker({

@@ -56,7 +56,8 @@ export function buildStore(
   return { connection, store };
 }
 
-function readCa(file: string): Buffer {
+/** @throws UsageError */
+export function readCa(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {

@@ -19,7 +19,7 @@ import type { UploadAttempt } from '../upload/upload-attempt';
 import type { UploadReader } from '../upload/upload-reader';
 import type { UploadTable } from '../upload/upload-table';
 import { type UploadSource, UploadWorker } from '../upload/upload-worker';
-import type { Source } from './source';
+import type { SendSource } from './source';
 
 export interface UploadParts {
   readonly ledger: Ledger;
@@ -27,7 +27,7 @@ export interface UploadParts {
   readonly reader: UploadReader;
   readonly link: Link;
   readonly store: ObjectStore;
-  readonly sources: readonly Source[];
+  readonly sources: readonly SendSource[];
   /** Changed in place when the configuration is. */
   readonly limits: UploadConfig;
   readonly historyFiles: number;
@@ -81,7 +81,7 @@ export function buildUpload(parts: UploadParts): UploadWay {
 function buildSend(
   { ledger, table, store, limits, log }: UploadParts,
   gate: AccountGate,
-  sourceOf: ReadonlyMap<number, Source>,
+  sourceOf: ReadonlyMap<number, SendSource>,
 ) {
   const uploadIdOf = (id: number): string => `${ledger.id}-${id}`;
   const pool = new BufferPool(limits.uploadMemoryBytes);
@@ -99,7 +99,7 @@ function buildSend(
   };
 }
 
-function uploadSource(source: Source, { reader, ended }: UploadParts): UploadSource {
+function uploadSource(source: SendSource, { reader, ended }: UploadParts): UploadSource {
   const { id, template } = source;
   return {
     outboxId: id,
@@ -112,6 +112,7 @@ function uploadSource(source: Source, { reader, ended }: UploadParts): UploadSou
     onEnded: (row, end) => {
       if (end === 'done') source.outbox.delivered(row);
       else if (end === 'superseded') source.outbox.superseded(row);
+      else source.outbox.failed?.(row);
       if (end === 'superseded' || ended.listenerCount('upload') === 0) return;
       const event: DeliveryEvent = {
         event: end === 'done' ? 'delivered' : 'failed',

@@ -164,6 +164,7 @@ function* findContradictions(config: Config): Generator<string> {
   if ((outboxes.length > 0 || inbox.dir !== undefined) && s3.bucket === undefined)
     yield 's3.bucket: missing; name the bucket the files go to and come from';
   yield* findInboxContradictions(config);
+  yield* findJobsContradictions(config);
   if (s3.bucket !== undefined && s3.region === undefined)
     yield "s3.region: missing; name the bucket's region, for example eu-central-1";
   if (s3.expectedBucketOwner === undefined && s3.bucket?.includes('/') && !s3.bucket.startsWith('arn:')) {
@@ -213,6 +214,19 @@ function* findInboxContradictions({ inbox, thing, outboxes, state }: Config): Ge
     if (`${dir}/`.startsWith(inside(path)) || path.startsWith(inside(dir)))
       yield `inbox.dir: ${dir} and outboxes[${i}].path ${path} lie in one another, what comes down would go up again; put one elsewhere`;
   if (`${dir}/`.startsWith(inside(state.dir))) yield `inbox.dir: ${dir} lies in state.dir; put it elsewhere`;
+}
+
+function* findJobsContradictions({ jobs, thing, outboxes, state, s3 }: Config): Generator<string> {
+  const { dir, uploadRoots } = jobs;
+  if ((dir !== undefined || uploadRoots.length > 0) && thing.name === undefined)
+    yield 'thing.name: missing; jobs are sent to a thing';
+  if (uploadRoots.length > 0 && s3.bucket === undefined)
+    yield 's3.bucket: missing; name the bucket that files of jobs.uploadRoots go to';
+  if (dir === undefined) return;
+  for (const [i, { path }] of outboxes.entries())
+    if (`${dir}/`.startsWith(inside(path)) || path.startsWith(inside(dir)))
+      yield `jobs.dir: ${dir} and outboxes[${i}].path ${path} lie in one another, what comes down would go up again; put one elsewhere`;
+  if (`${dir}/`.startsWith(inside(state.dir))) yield `jobs.dir: ${dir} lies in state.dir; put it elsewhere`;
 }
 
 const inside = (folder: string): string => (folder.endsWith('/') ? folder : `${folder}/`);

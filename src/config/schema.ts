@@ -223,6 +223,46 @@ const inbox = section({
     .describe('Local topic on which other components learn of each file that has landed.'),
 });
 
+/** Where S3's URLs lead, in all partitions. */
+const S3_DOMAINS = ['amazonaws.com', 'amazonaws.com.cn', 'amazonaws.eu', 'c2s.ic.gov', 'sc2s.sgov.gov'];
+
+const jobs = section({
+  dir: text()
+    .optional()
+    .describe(
+      'Folder that files of IoT Jobs land in; it is made when it is not there. Without it no job brings anything.',
+    ),
+  operations: z
+    .record(z.string(), z.enum(['download', 'upload', 'reject']))
+    .default({})
+    .describe(
+      'What the word in `operation` of a job document stands for. By itself a document with `url`, `key` or `files` is a download, one with `paths` an upload.',
+    ),
+  allowedHosts: z
+    .array(text())
+    .default(S3_DOMAINS)
+    .describe('Hosts, or domains above them, that URLs may lead to, beside the one of `s3.endpoint`. By https only.'),
+  unpackMaxBytes: whole(0)
+    .default(4 * 1024 * MIB)
+    .describe('An archive that unpacks to more is refused.'),
+  uploadRoots: z
+    .array(text().pipe(z.string().startsWith('/', 'an absolute path')))
+    .default([])
+    .describe('Folders whose files a job may ask for. Nothing outside of them is given away.'),
+  uploadKey: text()
+    .default('{thing}/jobs/{path}')
+    .describe("Key of such a file; `{path}` is the job's id and the file's path on the device."),
+  copyMaxBytes: whole(0)
+    .default(64 * MIB)
+    .describe(
+      'A file that a job asks for is copied at that moment when it has no more, or the file system shares blocks; a larger one is sent from where it lies.',
+    ),
+  retryMinutes: number()
+    .pipe(z.number().min(1).max(43_200))
+    .default(60)
+    .describe('A download that gets nothing for so long, although AWS IoT can be reached, has failed.'),
+});
+
 const mqtt = section({
   endpoint: text()
     .pipe(
@@ -286,7 +326,7 @@ export const configSchema = section({
     ),
   upload: upload.prefault({}).describe('How files go up.'),
   inbox: inbox.prefault({}).describe('Files that come down.'),
-  jobs: section({}).prefault({}).describe('IoT Jobs: not yet, no settings.'),
+  jobs: jobs.prefault({}).describe('AWS IoT Jobs: files by expiring URLs, and files collected on request.'),
   mqtt: mqtt
     .prefault({})
     .describe('Messages to and from AWS IoT, by the device certificate. Not used as a Greengrass component.'),
@@ -297,4 +337,5 @@ export const configSchema = section({
 /** The whole configuration, defaults filled in, every path absolute. */
 export type Config = z.output<typeof configSchema>;
 export type OutboxConfig = Config['outboxes'][number];
+export type JobsConfig = Config['jobs'];
 export type UploadConfig = Config['upload'];

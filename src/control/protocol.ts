@@ -88,6 +88,24 @@ export interface StatusDocument {
         readonly problems: readonly string[];
       }
     | undefined;
+  /** Absent: no jobs are taken. */
+  readonly jobs?:
+    | {
+        /** Under way. */
+        readonly current:
+          | { readonly jobId: string; readonly percent: number; readonly waitingFor: string | undefined }
+          | undefined;
+        /** How the latest ended, newest first. */
+        readonly ended: readonly {
+          readonly jobId: string;
+          readonly outcome: string;
+          readonly reason: string | undefined;
+        }[];
+        /** Ended here, and the cloud does not know yet. */
+        readonly unreported: number;
+        readonly problems: readonly string[];
+      }
+    | undefined;
   /** Who refuses, and when it is asked again. */
   readonly refusals: readonly {
     readonly scope: string;

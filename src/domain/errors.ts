@@ -40,6 +40,11 @@ const RECOVERY = {
   PATH_REFUSED: 'give-up',
   BUS_UNAVAILABLE: 'await-link',
   MESSAGE_DENIED: 'await-account',
+  NO_ANSWER: 'await-link', // what was asked has gone out, as far as we know
+  URL_EXPIRED: 'retry', // by a fresh one
+  URL_REFUSED: 'give-up',
+  ARCHIVE_REFUSED: 'give-up',
+  DOCUMENT_TOO_LARGE: 'give-up',
   STOPPING: 'release',
   NOT_STARTED: 'release',
   UNEXPECTED: 'retry', // an error nobody foresaw must not cost a file

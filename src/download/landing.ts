@@ -1,4 +1,4 @@
-import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs';
+import { accessSync, constants, linkSync, lstatSync, renameSync, statSync, unlinkSync } from 'node:fs';
 import { FolderHandle, splitPath } from '../custody/folder-handle';
 import { TransferError } from '../domain/errors';
 import { TEMPORARY_PREFIX } from '../domain/local-path';
@@ -17,6 +17,8 @@ export class Landing {
     private readonly folders: readonly FolderHandle[],
     private readonly name: Buffer,
     id: string,
+    /** For a person. */
+    private readonly shown: string,
   ) {
     this.folder = folders.at(-1)!;
     this.temporary = this.folder.child(`${TEMPORARY_PREFIX}${id}`);
@@ -40,7 +42,7 @@ export class Landing {
     try {
       for (const one of folder.toString().split('/').filter(Boolean))
         folders.push(openOrMake(folders.at(-1)!, Buffer.from(one)));
-      return new Landing(folders, name, id);
+      return new Landing(folders, name, id, `${root}/${path}`);
     } catch (error) {
       for (const each of folders) each.close();
       throw explain(error, root, path);
@@ -74,6 +76,28 @@ export class Landing {
         if (this.#tryLink(name)) return name;
         if (onExisting === 'skip') return undefined;
       }
+    } catch (error) {
+      throw explain(error, '', this.name.toString());
+    }
+  }
+
+  /** What would keep `take` from working, found before anything is changed. @param device of the file to be taken */
+  check(device: bigint): void {
+    const there = this.folder.findEntry(this.name);
+    if (there?.isDirectory()) throw explain(Object.assign(new Error(), { code: 'EISDIR' }), '', this.name.toString());
+    try {
+      accessSync(this.folder.path, constants.W_OK | constants.X_OK);
+    } catch (error) {
+      throw asDiskError(error, this.shown);
+    }
+    if (statSync(this.folder.path, { bigint: true }).dev !== device)
+      throw new TransferError('PATH_REFUSED', `${this.shown} lies on another file system; choose a path that does not`);
+  }
+
+  /** Gives the name to a file of ours in the same file system, over what is there. @throws as `land` */
+  take(from: Buffer): void {
+    try {
+      renameSync(from, this.folder.child(this.name));
     } catch (error) {
       throw explain(error, '', this.name.toString());
     }

@@ -9,8 +9,10 @@ import { DeniedTopics } from './denied-topics';
 
 export interface SubscriptionsOptions {
   readonly bus: Bus;
-  /** Of this thing alone: what we publish to it must come back. */
-  readonly selfTopic: string;
+  /** Of this thing alone: what we publish to it must come back. Absent: those who ask find out by their answers. */
+  readonly selfTopic: string | undefined;
+  /** Told at each connection, when every topic is subscribed, or denied. */
+  readonly onSettled?: () => void;
   readonly proveEveryMs: number;
   readonly clock: Clock;
   /** 0 ≤ dice < 1 */
@@ -38,7 +40,9 @@ export class Subscriptions {
   readonly #loop: RunLoop;
   readonly #denied: DeniedTopics;
   readonly #wanted: Wanted[] = [];
-  readonly #self: Wanted;
+  readonly #self: Wanted | undefined;
+  #hasSettled = false;
+  #isDoubted = false;
   #unlisten: () => void = () => undefined;
   /** The proof under way is over. */
   #concludeProof: (how: 'open' | 'moot') => void = () => undefined;
@@ -54,13 +58,15 @@ export class Subscriptions {
   constructor(private readonly options: SubscriptionsOptions) {
     this.#loop = new RunLoop(() => this.#step(), options.clock);
     this.#denied = new DeniedTopics(options.clock, options.log);
-    this.#self = {
-      topic: options.selfTopic,
-      held: undefined,
-      onMessage: (_, payload) => {
-        if (payload.toString() === this.#nonce) this.#concludeProof('open');
-      },
-    };
+    const { selfTopic } = options;
+    if (selfTopic !== undefined)
+      this.#self = {
+        topic: selfTopic,
+        held: undefined,
+        onMessage: (_, payload) => {
+          if (payload.toString() === this.#nonce) this.#concludeProof('open');
+        },
+      };
   }
 
   get status(): { readonly topics: readonly string[]; readonly problems: readonly string[] } {
@@ -76,7 +82,8 @@ export class Subscriptions {
 
   start(): this {
     this.#unlisten = this.options.bus.onConnected(() => {
-      for (const one of [...this.#wanted, this.#self]) one.held = undefined; // they went with the connection before
+      for (const one of this.#all) one.held = undefined; // they went with the connection before
+      this.#hasSettled = false;
       this.#failures = 0;
       this.#refusals = 0;
       this.#proveAtMs = 0;
@@ -109,16 +116,26 @@ export class Subscriptions {
       this.#hasEnded = false;
       return PAUSE.baseMs; // it may end again at once
     }
+    if (this.#isDoubted) {
+      this.#isDoubted = false;
+      this.options.log.warn({}, 'answers do not come, subscribing anew');
+      await this.#closeAll();
+      this.#hasSettled = false;
+    }
     // One at a time: where a cloud answers a denial by hanging up, that is how the denied one is found.
-    for (const one of [...this.#wanted, this.#self]) {
+    for (const one of this.#all) {
       if (this.#loop.isStopping) return 0;
       if (!(await this.#hold(one))) return probePauseMs(this.#failures++, PAUSE, dice());
     }
     this.#failures = 0;
-    if (this.#self.held === undefined) return proveEveryMs; // denied, and told: there is no proof to be had
+    if (!this.#hasSettled) {
+      this.#hasSettled = true;
+      this.options.onSettled?.();
+    }
+    if (this.#self?.held === undefined) return proveEveryMs; // denied, and told: there is no proof to be had
     const waitMs = this.#proveAtMs - clock.monotonicMs();
     if (waitMs > 0) return waitMs;
-    const proof = await this.#prove();
+    const proof = await this.#prove(this.#self.topic);
     if (proof === 'moot' || this.#loop.isStopping) return 0;
     if (proof === 'no way out') return probePauseMs(this.#refusals++, PAUSE, dice());
     this.#refusals = 0;
@@ -140,6 +157,7 @@ export class Subscriptions {
       held = await this.options.bus.subscribe(one.topic, one.onMessage, () => {
         hasEnded = true;
         this.#hasEnded = true;
+        this.#hasSettled = false;
         if (one.held === held) one.held = undefined;
         if (one === this.#self) this.#concludeProof('moot');
         this.#loop.wake();
@@ -160,8 +178,8 @@ export class Subscriptions {
     }
   }
 
-  async #prove(): Promise<'open' | 'silent' | 'moot' | 'no way out'> {
-    const { bus, clock, selfTopic } = this.options;
+  async #prove(selfTopic: string): Promise<'open' | 'silent' | 'moot' | 'no way out'> {
+    const { bus, clock } = this.options;
     const way = `to ${selfTopic}`;
     if (this.#denied.blocked().includes(way)) return 'open'; // as far as we may know
     this.#nonce = randomUUID();
@@ -187,13 +205,23 @@ export class Subscriptions {
   /** A nucleus that spools takes messages while the link is down: so twice in a row says less than once. */
   async #renew(): Promise<void> {
     if (this.#unproven++ === 0)
-      this.options.log.warn({ topic: this.options.selfTopic }, 'our own message did not come back, subscribing anew');
+      this.options.log.warn({ topic: this.#self!.topic }, 'our own message did not come back, subscribing anew');
     await this.#closeAll();
     this.#proveAtMs = this.options.clock.monotonicMs() + (this.#unproven === 1 ? 0 : this.options.proveEveryMs);
   }
 
+  /** Answers do not come: whatever is subscribed may be so no more. */
+  renew(): void {
+    this.#isDoubted = true;
+    this.#loop.wake();
+  }
+
+  get #all(): readonly Wanted[] {
+    return this.#self === undefined ? this.#wanted : [...this.#wanted, this.#self];
+  }
+
   async #closeAll(): Promise<void> {
-    for (const one of [...this.#wanted, this.#self]) {
+    for (const one of this.#all) {
       const { held } = one;
       one.held = undefined;
       await held?.close();

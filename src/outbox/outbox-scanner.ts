@@ -1,6 +1,7 @@
 import { lstatSync } from 'node:fs';
 import { setImmediate as others } from 'node:timers/promises';
 import type { Clock } from '../clock';
+import { type FoundFile, type OddEntry, type UnreadableFolder, walkFolder } from '../custody/walk-folder';
 import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { findNamesake, printableName } from '../domain/printable-name';
 import type { Log } from '../log';
@@ -16,7 +17,6 @@ import { inodeOf } from './open-writers';
 import type { OutboxRules } from './rules';
 import type { Settling, Stamp } from './settling';
 import type { KnownUpload, QueuedFile, UploadQueue } from './upload-queue';
-import { type FoundFile, type OddEntry, type UnreadableFolder, walkFolder } from './walk-folder';
 
 export interface OutboxStatus {
   readonly path: string;

@@ -2,10 +2,10 @@ import { setImmediate as others } from 'node:timers/promises';
 import { joinPath } from '../custody/folder-handle';
 import type { Spool } from '../custody/spool';
 import { syncFileSystem } from '../custody/sync-file-system';
+import { type FoundFile, walkFolder } from '../custody/walk-folder';
 import { compareFingerprints, fingerprintOf } from '../domain/fingerprint';
 import { noteForEmpty } from './note-empty';
 import type { KnownUpload, QueuedFile, UploadQueue } from './upload-queue';
-import { type FoundFile, walkFolder } from './walk-folder';
 
 /**
  * What a file in the spool asks for at a start, its batch having had its rows:

@@ -3,6 +3,7 @@ import type { Clock } from '../clock';
 import { joinPath } from '../custody/folder-handle';
 import type { Spool } from '../custody/spool';
 import { syncFileSystem } from '../custody/sync-file-system';
+import { walkFolder } from '../custody/walk-folder';
 import { compareFingerprints, type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { printableName } from '../domain/printable-name';
 import type { Log } from '../log';
@@ -11,7 +12,6 @@ import { noteForEmpty } from './note-empty';
 import { findOpenWriters, inodeOf } from './open-writers';
 import type { OutboxRules } from './rules';
 import type { KnownUpload, UploadQueue } from './upload-queue';
-import { walkFolder } from './walk-folder';
 
 interface Restless {
   readonly batch: number;

@@ -12,7 +12,7 @@ import {
 import { join } from 'node:path';
 import type { Clock } from '../clock';
 import { splitPath } from '../custody/folder-handle';
-import { walkFolder } from './walk-folder';
+import { walkFolder } from '../custody/walk-folder';
 
 export interface SentFolderOptions {
   /** Absolute. */

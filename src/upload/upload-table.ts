@@ -20,6 +20,8 @@ export interface NewUpload {
   readonly newestFirst: boolean;
   /** The queued row of the version this one replaces: it no longer exists on disk. */
   readonly replaces: number | undefined;
+  /** In the transaction that makes the row. */
+  readonly onInserted?: (id: number) => void;
 }
 
 /** The uploads' rows: every write is one guarded statement or one transaction, and resolves once durable. */
@@ -89,7 +91,8 @@ export class UploadTable {
         // Taken in the meantime, it is no longer ours to end: the worker will see that the file changed.
         const replacedBytes = file.replaces === undefined ? undefined : this.#supersedeQueued(file.replaces);
         if (replacedBytes !== undefined) made.push(['queued', 'superseded', replacedBytes]);
-        made.push([undefined, this.#insert(id++, file, queuedAtMs), file.sizeBytes]);
+        made.push([undefined, this.#insert(id, file, queuedAtMs), file.sizeBytes]);
+        file.onInserted?.(id++);
       }
       this.#noteBatches(files);
       return made;
@@ -113,6 +116,12 @@ export class UploadTable {
     });
     for (const { sizeBytes } of taken) this.#tally.move('queued', 'uploading', sizeBytes);
     return taken;
+  }
+
+  /** Nobody wants them sent any more; those under way go on. */
+  async withdraw(ids: readonly number[]): Promise<void> {
+    const sizes = await this.ledger.write(() => ids.map((id) => this.#supersedeQueued(id)));
+    for (const bytes of sizes) if (bytes !== undefined) this.#tally.move('queued', 'superseded', bytes);
   }
 
   /** When the next deferred row becomes due that is not by `afterMs`, Unix milliseconds. */

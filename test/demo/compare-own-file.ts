@@ -3,8 +3,8 @@ import { type BigIntStats, createReadStream, lstatSync } from 'node:fs';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { UploadSummary } from '../../src/control/protocol';
+import { walkFolder } from '../../src/custody/walk-folder';
 import { printableName } from '../../src/domain/printable-name';
-import { walkFolder } from '../../src/outbox/walk-folder';
 import type { DemoSite } from './demo-site';
 
 /**

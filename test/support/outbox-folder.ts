@@ -1,11 +1,11 @@
 import type { Dirent } from 'node:fs';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { walkFolder } from '../../src/custody/walk-folder';
 import { fingerprintOf } from '../../src/domain/fingerprint';
 import type { SettledFile } from '../../src/outbox/claimer';
 import { inodeOf } from '../../src/outbox/open-writers';
 import type { Treatment } from '../../src/outbox/rules';
-import { walkFolder } from '../../src/outbox/walk-folder';
 
 const MOVE: Treatment = { settleMs: 0, marker: undefined, claim: 'move', afterUpload: undefined };
 

@@ -1,13 +1,13 @@
 import { type BigIntStats, type Dir, opendirSync } from 'node:fs';
-import { FolderHandle, joinPath } from '../custody/folder-handle';
+import { FolderHandle, joinPath } from './folder-handle';
 
 export interface FoundFile {
-  /** Relative to the outbox, as on disk. */
+  /** Relative to the folder, as on disk. */
   readonly path: Buffer;
   readonly stats: BigIntStats;
 }
 
-/** A folder below the outbox that could not be read; the others go on. */
+/** A folder below that could not be read; the others go on. */
 export interface UnreadableFolder {
   readonly path: Buffer;
   readonly cause: NodeJS.ErrnoException;

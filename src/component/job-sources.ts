@@ -1,0 +1,78 @@
+import { join } from 'node:path';
+import type { Config } from '../config/schema';
+import { asTransferError } from '../domain/errors';
+import { fingerprintOf } from '../domain/fingerprint';
+import { KeyTemplate } from '../domain/key-template';
+import type { JobUploads } from '../jobs/job-uploads';
+import type { UploadReader } from '../upload/upload-reader';
+import type { UploadTable } from '../upload/upload-table';
+import type { SendSource } from './source';
+import { thingFields } from './thing-fields';
+
+/** Files that jobs ask for, on their way up: copies in a folder of ours, and large ones where they lie. */
+export interface JobSources {
+  readonly copyFolder: string;
+  readonly sources: readonly SendSource[];
+  readonly uploads: JobUploads;
+}
+
+const ANY_BATCH = 1;
+
+/** @param onEnded a row of theirs has ended, and that is durable */
+export async function openJobSources(
+  config: Config,
+  table: UploadTable,
+  reader: UploadReader,
+  onEnded: () => void,
+): Promise<JobSources | undefined> {
+  const { jobs, state, s3 } = config;
+  if (jobs.uploadRoots.length === 0 || s3.bucket === undefined) return undefined;
+  const template = new KeyTemplate(jobs.uploadKey, thingFields(config));
+  const copyFolder = join(state.dir, 'collected');
+  const idOf = new Map<string, number>();
+  // By names that no outbox has: the same folder may be one as well.
+  for (const root of [copyFolder, ...jobs.uploadRoots]) idOf.set(root, await table.outboxId(`jobs:${root}`));
+  const sources = [...idOf].map(
+    ([root, id]): SendSource => ({
+      id,
+      template,
+      config: { duplicates: 'send', priority: 0, order: 'oldest' },
+      outbox: {
+        fileOf: ({ path }) => ({ root, path }),
+        delivered: onEnded,
+        superseded: onEnded,
+        failed: onEnded,
+        remainingBatches: () => Promise.resolve([]),
+      },
+    }),
+  );
+  const uploads: JobUploads = {
+    enqueue: (files, onRow) =>
+      table.enqueue(
+        files.map(({ root, path, keyPath, stats }, index) => ({
+          outboxId: idOf.get(root)!,
+          path,
+          batch: ANY_BATCH, // so that its row may be forgotten like a claimed file's
+          note: undefined,
+          sizeBytes: Number(stats.size),
+          fingerprint: fingerprintOf(stats),
+          newestFirst: false,
+          replaces: undefined,
+          keyFor: (id) => {
+            try {
+              return template.keyFor({ path: keyPath, mtimeMs: Number(stats.mtimeMs), id });
+            } catch (error) {
+              return asTransferError(error);
+            }
+          },
+          onInserted: (id) => onRow(index, id),
+        })),
+      ),
+    find: (id) => {
+      const found = reader.find(id);
+      return found === undefined ? undefined : { state: found.state as 'queued', reason: found.message };
+    },
+    withdraw: (ids) => table.withdraw(ids),
+  };
+  return { copyFolder, sources, uploads };
+}

@@ -1,0 +1,93 @@
+import { hasCode, TransferError } from '../domain/errors';
+import { findExecution, hasEnded, type JobExecution } from './job-execution';
+import { notTaken } from './job-reports';
+import type { JobRequests, Rejection } from './job-requests';
+
+/** How a document may come. Through a nucleus small messages pass, and a document may not be one. */
+export type Route = 'direct' | 'nucleus';
+
+export type FoundDocument = { readonly document: unknown } | { readonly over: string };
+
+const MAX_UNANSWERED = 3;
+
+/** Asks AWS IoT what is to be done. */
+export class JobQueue {
+  constructor(
+    private readonly requests: JobRequests,
+    readonly route: Route,
+  ) {}
+
+  /** Filters of what has to be heard. */
+  get topics(): readonly string[] {
+    // `notify-next` and what answers start-next carry the document.
+    const own = this.route === 'direct' ? ['notify-next', 'start-next/+'] : [];
+    return ['notify', ...own, '+/get/+', '+/update/+'].map((tail) => this.requests.prefix + tail);
+  }
+
+  /**
+   * The execution that is in progress, else the next one, which is so from now on when asked directly.
+   * @returns undefined when there is none @throws TransferError of the bus
+   */
+  async next(signal: AbortSignal): Promise<JobExecution | undefined> {
+    const isDirect = this.route === 'direct';
+    const answer = isDirect
+      ? await this.requests.ask('start-next', {}, signal)
+      : await this.requests.ask('$next/get', { includeJobDocument: false }, signal);
+    if ('accepted' in answer) return findExecution(answer.accepted.execution);
+    if (answer.rejected.code === 'ResourceNotFound') return undefined;
+    throw notTaken(answer.rejected);
+  }
+
+  /** Whether the cloud still wants it. @returns why not */
+  async findEnd(
+    { jobId, executionNumber }: Pick<JobExecution, 'jobId' | 'executionNumber'>,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const answer = await this.requests.ask(`${jobId}/get`, { executionNumber, includeJobDocument: false }, signal);
+    if ('accepted' in answer) {
+      const status = findExecution(answer.accepted.execution)?.status;
+      return status !== undefined && hasEnded(status) ? status : undefined;
+    }
+    return overBy(answer.rejected);
+  }
+
+  /**
+   * The document, with fresh URLs.
+   * @throws TransferError DOCUMENT_TOO_LARGE when it does not reach us, time after time, while smaller answers do; and those of the bus
+   */
+  async document(
+    execution: Pick<JobExecution, 'jobId' | 'executionNumber'>,
+    signal: AbortSignal,
+  ): Promise<FoundDocument> {
+    for (let unanswered = 1; ; unanswered++) {
+      try {
+        return await this.#askDocument(execution, signal);
+      } catch (error) {
+        if (this.route === 'direct' || !hasCode(error, 'NO_ANSWER')) throw error;
+        if (unanswered < MAX_UNANSWERED) continue;
+        const end = await this.findEnd(execution, signal); // which is small: it tells a lost message from a lost way
+        if (end !== undefined) return { over: end };
+        throw new TransferError(
+          'DOCUMENT_TOO_LARGE',
+          'document does not reach this nucleus (over 4.7 KB): name keys, not urls',
+        );
+      }
+    }
+  }
+
+  async #askDocument(
+    { jobId, executionNumber }: Pick<JobExecution, 'jobId' | 'executionNumber'>,
+    signal: AbortSignal,
+  ): Promise<FoundDocument> {
+    const answer = await this.requests.ask(`${jobId}/get`, { executionNumber, includeJobDocument: true }, signal);
+    if ('rejected' in answer) return { over: overBy(answer.rejected) };
+    const found = findExecution(answer.accepted.execution);
+    return found !== undefined && hasEnded(found.status) ? { over: found.status } : { document: found?.document };
+  }
+}
+
+/** @returns that there is no such execution any more @throws TransferError for what says nothing of it */
+function overBy(rejected: Rejection): string {
+  if (rejected.code === 'ResourceNotFound' || rejected.code === 'TerminalStateReached') return rejected.code;
+  throw notTaken(rejected);
+}

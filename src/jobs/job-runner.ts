@@ -1,0 +1,308 @@
+import type { Clock } from '../clock';
+import { backoffMs } from '../domain/backoff';
+import { asTransferError, hasCode, TransferError } from '../domain/errors';
+import { expiresAtMs } from '../domain/signed-url';
+import type { Log } from '../log';
+import { decideAfterFailure } from './decide-after-failure';
+import type { DownloadJob } from './download-job';
+import { type DocumentRules, type JobOrder, parseJobDocument } from './job-document';
+import type { JobExecution } from './job-execution';
+import type { JobQueue } from './job-queue';
+import type { JobReports } from './job-reports';
+import type { Job, JobsTable } from './jobs-table';
+import { isWorthTelling, percentOf } from './progress';
+import { type StatusDetails, statusDetails } from './status-details';
+import type { JobEnd } from './transitions';
+import type { UploadJob } from './upload-job';
+
+export interface RunnerOptions {
+  readonly table: JobsTable;
+  readonly queue: JobQueue;
+  readonly reports: JobReports;
+  readonly rules: DocumentRules;
+  /** Absent where files cannot come, or go. */
+  readonly download: DownloadJob | undefined;
+  readonly upload: UploadJob | undefined;
+  /** How long nothing may come over a link that is there, before a job has failed. */
+  readonly retryMs: number;
+  /** The cloud's time, as learned from it; Unix milliseconds. */
+  readonly cloudNowMs: () => number;
+  readonly clock: Clock;
+  /** 0 ≤ dice < 1 */
+  readonly dice: () => number;
+  readonly log: Log;
+}
+
+/** The execution under way. */
+interface Current {
+  job: Job;
+  version: number;
+  /** Aborted when the cloud has ended it. */
+  readonly over: AbortController;
+  /** As the cloud says it. */
+  why: string;
+  /** Aborted when it ends here: what is being told of its progress is of no use then. */
+  readonly ended: AbortController;
+  pause: AbortController;
+  doneBytes: number;
+  totalBytes: number;
+  /** Monotonic; of the last byte, or of when there was no link. */
+  aliveAtMs: number;
+  told: { percent: number; atMs: number };
+  telling: Promise<void>;
+  waitingFor: string | undefined;
+  failures: number;
+  expired: number;
+  damaged: number;
+}
+
+const PAUSE = { baseMs: 2_000, capMs: 300_000 } as const;
+/** A URL that has less left is not begun with. */
+const MIN_LIFE_MS = 2_000;
+
+/** Runs one execution to its end, over lost links, expired URLs and restarts; the cloud may end it at any time. */
+export class JobRunner {
+  #current: Current | undefined;
+
+  constructor(private readonly options: RunnerOptions) {}
+
+  /** For a person. */
+  get current():
+    | { readonly jobId: string; readonly percent: number; readonly waitingFor: string | undefined }
+    | undefined {
+    if (this.#current === undefined) return undefined;
+    const { job, doneBytes, totalBytes, waitingFor } = this.#current;
+    return { jobId: job.jobId, percent: percentOf(doneBytes, totalBytes), waitingFor };
+  }
+
+  /** There is a connection again, or news of a file that goes up. */
+  wake(): void {
+    if (this.#current !== undefined) this.#current.aliveAtMs = this.options.clock.monotonicMs();
+    this.#current?.pause.abort();
+  }
+
+  /** Whether the cloud still wants what is under way: it may have been cancelled, or run out of time. */
+  async check(signal: AbortSignal): Promise<void> {
+    const current = this.#current;
+    if (current === undefined) return;
+    const why = await this.options.queue.findEnd(current.job, signal);
+    if (why !== undefined) this.#abort(current, why);
+  }
+
+  /** What was begun to land before we were stopped, whatever the cloud thinks of it by now. */
+  async resumeLanding(): Promise<void> {
+    const { table, log } = this.options;
+    for (const job of table.open().filter(({ state }) => state === 'landing')) {
+      try {
+        await this.#land(job);
+      } catch (cause) {
+        const { code, message } = asTransferError(cause);
+        log.warn({ job: job.jobId, code, reason: message }, 'files of a job cannot land, another attempt follows');
+      }
+    }
+  }
+
+  /** What the cloud no longer counts as in progress. @param except the one it does */
+  async abandonOthers(except: JobExecution | undefined): Promise<void> {
+    const { table, log } = this.options;
+    for (const job of table.open()) {
+      const isIt = job.jobId === except?.jobId && job.executionNumber === except.executionNumber;
+      if (job.state === 'reporting' || isIt) continue;
+      await this.#tidy(job);
+      await table.step(job, 'abandon', { outcome: 'superseded' });
+      log.warn({ job: job.jobId }, 'the job is over in the cloud');
+    }
+  }
+
+  /** @throws TransferError when it has to be gone on with later */
+  async run(execution: JobExecution, signal: AbortSignal): Promise<void> {
+    const { table, clock, log } = this.options;
+    let job = await table.begin(execution);
+    // It has ended here, and the cloud does not know: it is told again.
+    if (job.state === 'over') job = await table.step(job, job.status === undefined ? 'again' : 'reopen');
+    if (job.state === 'reporting') return;
+    const nowMs = clock.monotonicMs();
+    const current: Current = {
+      job,
+      version: execution.versionNumber,
+      over: new AbortController(),
+      why: '',
+      ended: new AbortController(),
+      pause: new AbortController(),
+      doneBytes: 0,
+      totalBytes: 0,
+      aliveAtMs: nowMs,
+      told: { percent: 0, atMs: nowMs },
+      telling: Promise.resolve(),
+      waitingFor: undefined,
+      failures: 0,
+      expired: 0,
+      damaged: 0,
+    };
+    this.#current = current;
+    log.info({ job: job.jobId, attempt: job.executionNumber }, 'job begins');
+    try {
+      await this.#work(current, execution, AbortSignal.any([signal, current.over.signal]));
+    } catch (error) {
+      if (!current.over.signal.aborted || signal.aborted) throw error;
+      await this.#abandon(current);
+    } finally {
+      current.ended.abort();
+      await current.telling;
+      this.#current = undefined;
+    }
+  }
+
+  async #work(current: Current, execution: JobExecution, signal: AbortSignal): Promise<void> {
+    const { queue, rules } = this.options;
+    let document = execution.document;
+    if (execution.status === 'QUEUED') await this.#tell(current, 'IN_PROGRESS', {}, signal);
+    for (;;) {
+      try {
+        if (document === undefined && current.job.state === 'running') {
+          const found = await queue.document(current.job, signal);
+          if ('over' in found) this.#abort(current, found.over);
+          else document = found.document ?? null;
+        }
+        if (signal.aborted) throw new TransferError('STOPPING', 'stopping');
+        if (await this.#follow(current, parseJobDocument(document, rules), signal)) return;
+        document = undefined; // what was staged is lost
+      } catch (cause) {
+        const error = asTransferError(cause);
+        if (signal.aborted || error.recovery === 'release') throw error;
+        if (await this.#failed(current, error, signal)) return;
+        if (error.code === 'URL_EXPIRED' || !this.#isFresh(document)) document = undefined;
+      }
+    }
+  }
+
+  /** @returns whether it has ended */
+  async #follow(current: Current, order: JobOrder, signal: AbortSignal): Promise<boolean> {
+    const { download, upload } = this.options;
+    const onProgress = (done: number, total: number): void => this.#progressed(current, done, total);
+    if (current.job.state === 'landing') return this.#landCurrent(current);
+    if (order.action === 'reject') return this.#end(current, 'REJECTED', statusDetails({ reason: order.reason }));
+    if (order.action === 'download') {
+      current.job = await download!.stage(current.job, order.files, onProgress, signal);
+      return this.#landCurrent(current);
+    }
+    const problem = upload!.findProblem(order.paths);
+    if (problem !== undefined) return this.#end(current, 'REJECTED', statusDetails({ reason: problem }));
+    const onWaiting = (reason: string | undefined): void => this.#waiting(current, reason);
+    const details = await upload!.run(current.job, order.paths, onProgress, onWaiting, signal);
+    return this.#end(current, 'SUCCEEDED', details);
+  }
+
+  async #landCurrent(current: Current): Promise<boolean> {
+    current.job = await this.#land(current.job);
+    return current.job.state === 'reporting';
+  }
+
+  /** @returns the row as it is then: reporting, or running again when something staged is lost */
+  async #land(job: Job): Promise<Job> {
+    const { table, download, log } = this.options;
+    if (download === undefined || !(await download.land(job))) return table.step(job, 'miss');
+    const ended = await table.step(job, 'end', { status: 'SUCCEEDED' });
+    download.discard(job);
+    log.info({ job: job.jobId }, 'job succeeded');
+    return ended;
+  }
+
+  /** @returns true */
+  async #end(current: Current, status: JobEnd, details: StatusDetails): Promise<true> {
+    const { table, log } = this.options;
+    if (status !== 'SUCCEEDED') await this.#tidy(current.job);
+    current.job = await table.step(current.job, 'end', { status, details });
+    if (status === 'SUCCEEDED') await this.#tidy(current.job);
+    const fields = { job: current.job.jobId, ...(details.reason === undefined ? {} : { reason: details.reason }) };
+    if (status === 'SUCCEEDED') log.info(fields, 'job succeeded');
+    else log.warn(fields, status === 'FAILED' ? 'job failed' : 'job rejected');
+    return true;
+  }
+
+  async #tidy(job: Job): Promise<void> {
+    await this.options.upload?.withdraw(job);
+    this.options.download?.discard(job);
+    this.options.upload?.discard(job);
+  }
+
+  /** @returns whether the job has failed by it */
+  async #failed(current: Current, error: TransferError, signal: AbortSignal): Promise<boolean> {
+    const { clock, dice, log, retryMs } = this.options;
+    const { code, message } = error;
+    const isBus = hasCode(error, 'BUS_UNAVAILABLE', 'NO_ANSWER', 'MESSAGE_DENIED');
+    if (isBus) throw error; // it goes on when the cloud can be asked again
+    current.failures += 1;
+    if (code === 'URL_EXPIRED') current.expired += 1;
+    if (code === 'DOWNLOAD_DAMAGED') current.damaged += 1;
+    const barrenMs = clock.monotonicMs() - current.aliveAtMs;
+    const next = decideAfterFailure(error, { ...current, barrenMs }, retryMs);
+    if (next.kind === 'fail') return this.#end(current, 'FAILED', statusDetails({ code, reason: message }));
+    log.warn({ job: current.job.jobId, code, reason: message }, 'attempt failed, another follows');
+    current.waitingFor = message;
+    current.pause = new AbortController();
+    if (next.pauses)
+      await clock.sleep(
+        backoffMs(current.failures - 1, PAUSE, dice()),
+        AbortSignal.any([current.pause.signal, signal]),
+      );
+    return false;
+  }
+
+  #progressed(current: Current, doneBytes: number, totalBytes: number): void {
+    current.totalBytes = totalBytes;
+    if (doneBytes <= current.doneBytes) return; // what was here before an attempt is no progress of it
+    const nowMs = this.options.clock.monotonicMs();
+    Object.assign(current, { doneBytes, aliveAtMs: nowMs, expired: 0, failures: 0, waitingFor: undefined });
+    const percent = percentOf(doneBytes, totalBytes);
+    if (!isWorthTelling(percent, current.told, nowMs)) return;
+    current.told = { percent, atMs: nowMs };
+    this.#tellLater(current, { progress: `${percent} %`, bytes: doneBytes, of: totalBytes });
+  }
+
+  /** A file that does not go up: whoever sent the job should know why. */
+  #waiting(current: Current, reason: string | undefined): void {
+    if (reason !== undefined && reason !== current.waitingFor)
+      this.#tellLater(current, { progress: `${current.told.percent} %`, waiting: reason });
+    current.waitingFor = reason;
+  }
+
+  #tellLater(current: Current, pairs: Parameters<typeof statusDetails>[0]): void {
+    current.telling = current.telling
+      .then(() => this.#tell(current, 'IN_PROGRESS', statusDetails(pairs), current.ended.signal))
+      .catch(() => undefined); // the next one tells more
+  }
+
+  /** Aborts what is under way where the cloud says it is over. */
+  async #tell(current: Current, status: 'IN_PROGRESS', details: StatusDetails, signal: AbortSignal): Promise<void> {
+    const told = await this.options.reports.tell(current.job, status, details, current.version, signal);
+    if ('over' in told) this.#abort(current, told.over);
+    else current.version = told.version;
+  }
+
+  #abort(current: Current, why: string): void {
+    current.why = why;
+    current.over.abort();
+  }
+
+  async #abandon(current: Current): Promise<void> {
+    const { table, log } = this.options;
+    const { job, why } = current;
+    log.warn({ job: job.jobId, reason: why }, 'the job is over in the cloud');
+    // What has begun to land ends so: half of it would be worse than all.
+    const state = job.state === 'landing' ? (await this.#land(job)).state : job.state;
+    const now = { ...job, state };
+    await this.#tidy(now);
+    await table.step(now, 'abandon', { outcome: why });
+  }
+
+  /** Whether all URLs of it will be good for a while, by the cloud's clock. */
+  #isFresh(document: unknown): boolean {
+    const order = parseJobDocument(document, this.options.rules);
+    if (order.action !== 'download') return order.action === 'upload';
+    return order.files.every(({ from }) => {
+      const atMs = 'url' in from ? expiresAtMs(from.url) : undefined;
+      return atMs === undefined || atMs - this.options.cloudNowMs() > MIN_LIFE_MS;
+    });
+  }
+}

@@ -1,0 +1,28 @@
+import type { BigIntStats } from 'node:fs';
+
+/** A file that a job asks for. */
+export interface CollectedFile {
+  /** Folder that `path` is below: the copies', or one of the roots. */
+  readonly root: string;
+  readonly path: Buffer;
+  /** For its key: the job's id, and its path on the device. */
+  readonly keyPath: string;
+  /** Of what will be sent. */
+  readonly stats: BigIntStats;
+}
+
+export interface QueuedUpload {
+  readonly state: 'queued' | 'uploading' | 'failed' | 'superseded' | 'done';
+  /** Why it has failed, or waits. */
+  readonly reason: string | undefined;
+}
+
+/** The way up, as jobs use it; handed in by the composition root. */
+export interface JobUploads {
+  /** All in one commit. @param onRow inside it: the number of each file's row */
+  enqueue(files: readonly CollectedFile[], onRow: (index: number, uploadId: number) => void): Promise<void>;
+  /** @returns undefined when it is forgotten */
+  find(uploadId: number): QueuedUpload | undefined;
+  /** Those not yet begun are not sent any more. */
+  withdraw(uploadIds: readonly number[]): Promise<void>;
+}

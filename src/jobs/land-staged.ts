@@ -1,0 +1,84 @@
+import { lstatSync } from 'node:fs';
+import { syncFileSystem } from '../custody/sync-file-system';
+import { walkFolder } from '../custody/walk-folder';
+import { TransferError } from '../domain/errors';
+import { asDiskError } from '../download/disk-error';
+import { Landing } from '../download/landing';
+import type { JobFileRow } from './jobs-table';
+import type { Staging } from './staging';
+
+interface Move {
+  readonly from: Buffer;
+  /** Below the jobs' folder. */
+  readonly path: string;
+}
+
+/** Beyond so many one sync of the file system costs less than one for each folder. */
+const FEW = 32;
+
+/**
+ * Makes the folders, and finds what would keep a file from its name, before any has got one.
+ * @returns how many files are to land @throws TransferError
+ */
+export function planLanding(folder: string, rows: readonly JobFileRow[], staging: Staging): number {
+  const { device } = staging;
+  let files = 0;
+  for (const { path } of movesOf(rows, staging)) {
+    const landing = Landing.open(folder, path, 'none');
+    try {
+      landing.check(device);
+      files++;
+    } finally {
+      landing.close();
+    }
+  }
+  return files;
+}
+
+/**
+ * Every staged file gets its name, over what is there; what has moved already is no longer staged.
+ * @returns false when one is neither staged nor landed
+ */
+export async function landStaged(folder: string, rows: readonly JobFileRow[], staging: Staging): Promise<boolean> {
+  const isLost = rows.some((row) =>
+    row.unpack === 'none'
+      ? !staging.has(row.number) && sizeOf(`${folder}/${row.path}`) !== row.sizeBytes
+      : !staging.hasTree(row.number),
+  );
+  if (isLost) return false;
+  const moves = [...movesOf(rows, staging)];
+  const isMany = moves.length > FEW;
+  for (const { from, path } of moves) {
+    const landing = Landing.open(folder, path, 'none');
+    try {
+      landing.take(from);
+      if (!isMany) await landing.sync();
+    } finally {
+      landing.close();
+    }
+  }
+  if (isMany)
+    await syncFileSystem(folder).catch((error: unknown) => {
+      throw asDiskError(error, `${folder}/`);
+    });
+  return true;
+}
+
+function* movesOf(rows: readonly JobFileRow[], staging: Staging): Generator<Move> {
+  for (const { number, path, unpack } of rows) {
+    if (unpack === 'none') {
+      if (staging.has(number)) yield { from: staging.file(number), path };
+      continue;
+    }
+    const tree = staging.tree(number);
+    for (const found of walkFolder(tree, { isIgnored: () => false })) {
+      if (found === undefined) continue;
+      const name = found.path.toString();
+      if (!('stats' in found))
+        throw new TransferError('DISK_FAILED', `the unpacked ${name} cannot be read again; look into the system's log`);
+      yield { from: Buffer.from(`${tree}/${name}`), path: path === '' ? name : `${path}/${name}` };
+    }
+  }
+}
+
+const sizeOf = (path: string): number | undefined => lstatSync(path, { throwIfNoEntry: false })?.size;

@@ -1,0 +1,88 @@
+import { constants } from 'node:fs';
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { TransferError } from '../domain/errors';
+import { localPathOf } from '../domain/local-path';
+import { asDiskError } from '../download/disk-error';
+import { freeBytes } from '../download/room';
+
+export interface UnpackLimits {
+  readonly maxBytes: number;
+  readonly maxFiles: number;
+}
+
+const KEEP_FREE_BYTES = 16 * 1024 * 1024;
+const LOOK_EVERY_BYTES = 16 * 1024 * 1024;
+const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW;
+
+/**
+ * An empty folder of ours that an archive's files come into. Each name passes the one function from remote names to
+ * paths; nothing but files and their folders is made, and no more than the limits allow, whatever the archive says.
+ */
+export class UnpackedFolder {
+  #files = 0;
+  #bytes = 0;
+  #unlooked = Number.POSITIVE_INFINITY;
+
+  constructor(
+    private readonly root: string,
+    private readonly limits: UnpackLimits,
+    private readonly defaultMode: number,
+    private readonly signal: AbortSignal,
+  ) {}
+
+  get files(): number {
+    return this.#files;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** @param mode permissions, where the archive has them @throws TransferError ARCHIVE_REFUSED, NO_ROOM, DISK_FAILED */
+  async add(name: string, mode: number | undefined, content: AsyncIterable<Buffer>): Promise<void> {
+    const local = localPathOf(name.replace(/^(?:\.\/)+/, ''));
+    if ('refused' in local) throw refusedArchive(`its ${shown(name)} cannot be a file here: ${local.refused}`);
+    if (++this.#files > this.limits.maxFiles) throw refusedArchive(`it holds more than ${this.limits.maxFiles} files`);
+    const path = `${this.root}/${local.path}`;
+    let handle: FileHandle;
+    try {
+      await mkdir(dirname(path), { recursive: true, mode: 0o755 });
+      handle = await open(path, FLAGS, 0o600);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR')
+        throw refusedArchive(`it holds ${shown(name)} twice, or as a file and as a folder`, error);
+      throw asDiskError(error, path);
+    }
+    try {
+      for await (const bytes of content) await this.#write(handle, bytes);
+      await handle.chmod(mode === undefined ? this.defaultMode : mode & 0o777);
+    } catch (error) {
+      throw asDiskError(error, path);
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #write(handle: FileHandle, bytes: Buffer): Promise<void> {
+    if (this.signal.aborted) throw new TransferError('STOPPING', 'stopping');
+    this.#bytes += bytes.length;
+    this.#unlooked += bytes.length;
+    if (this.#bytes > this.limits.maxBytes)
+      throw refusedArchive(`it unpacks to more than the ${this.limits.maxBytes} bytes of jobs.unpackMaxBytes`);
+    if (this.#unlooked >= LOOK_EVERY_BYTES) {
+      this.#unlooked = 0;
+      const free = await freeBytes(Buffer.from(this.root));
+      if (free < KEEP_FREE_BYTES + LOOK_EVERY_BYTES)
+        throw new TransferError('NO_ROOM', `the disk has only ${free} bytes left to unpack into; free some space`);
+    }
+    for (let written = 0; written < bytes.length; )
+      written += (await handle.write(bytes, written, bytes.length - written)).bytesWritten;
+  }
+}
+
+export const refusedArchive = (why: string, cause?: unknown): TransferError =>
+  new TransferError('ARCHIVE_REFUSED', `the archive is not unpacked: ${why}; pack it anew`, { cause });
+
+const shown = (name: string): string => JSON.stringify(name.slice(0, 100));
