@@ -44,6 +44,8 @@ interface AccountState {
   roleAliases: Record<string, RoleAlias>;
   certificates: Record<string, RegisteredCertificate>;
   things: Record<string, Thing>;
+  /** members by group */
+  thingGroups: Record<string, string[]>;
   /** policies of credentials that were issued by hand, by hash */
   policies: Record<string, PolicyDocument>;
 }
@@ -72,6 +74,7 @@ export class Account {
       roleAliases: {},
       certificates: {},
       things: {},
+      thingGroups: {},
       policies: {},
     });
     account.save();
@@ -114,6 +117,15 @@ export class Account {
 
   putThing(name: string, thing: Thing): void {
     this.state.things[name] = thing;
+    this.save();
+  }
+
+  findThingGroup(name: string): readonly string[] | undefined {
+    return own(this.state.thingGroups, name);
+  }
+
+  putThingGroup(name: string, things: readonly string[]): void {
+    this.state.thingGroups[name] = [...things];
     this.save();
   }
 

@@ -24,8 +24,9 @@ export type FaultKind =
   | 'error200'
   | 'conflict409';
 
-export interface Fault {
-  kind: FaultKind;
+/** Which requests a fault hits. */
+export interface FaultAim {
+  kind: string;
   /** an operation's name as AWS spells it, 'Credentials', or '*' */
   operation: string;
   key?: RegExp | string;
@@ -36,6 +37,10 @@ export interface Fault {
   random?: () => number;
   /** lets so many matching requests pass first */
   skip?: number;
+}
+
+export interface Fault extends FaultAim {
+  kind: FaultKind;
   /** only for drop */
   afterBytes?: number;
   /** only for error */
@@ -43,7 +48,7 @@ export interface Fault {
   message?: string;
 }
 
-export class ArmedFault {
+export class ArmedFault<F extends FaultAim = Fault> {
   /** requests hit so far */
   hits = 0;
   private readonly events = new EventEmitter();
@@ -52,8 +57,8 @@ export class ArmedFault {
   private released = false;
 
   constructor(
-    readonly fault: Fault,
-    private readonly disarm: (fault: ArmedFault) => void,
+    readonly fault: F,
+    private readonly disarm: () => void,
   ) {
     this.passes = fault.skip ?? 0;
     this.left = fault.count ?? (fault.probability === undefined ? 1 : Number.POSITIVE_INFINITY);
@@ -62,7 +67,7 @@ export class ArmedFault {
 
   /** No further request is hit. Requests that stall already stay so until `release()`. */
   remove(): void {
-    this.disarm(this);
+    this.disarm();
   }
 
   /** Lets stalled requests go on, now and later. */
@@ -98,13 +103,13 @@ export class ArmedFault {
   }
 }
 
-export class FaultPlan {
-  private armed: ArmedFault[] = [];
+export class FaultPlan<F extends FaultAim & { code?: string } = Fault> {
+  private armed: ArmedFault<F>[] = [];
 
-  add(fault: Fault): ArmedFault {
+  add(fault: F): ArmedFault<F> {
     if (fault.kind === 'error' && fault.code === undefined) throw new Error('a fault of kind error needs a code');
-    const armed = new ArmedFault(fault, (gone) => {
-      this.armed = this.armed.filter((each) => each !== gone);
+    const armed: ArmedFault<F> = new ArmedFault(fault, () => {
+      this.armed = this.armed.filter((each) => each !== armed);
     });
     this.armed.push(armed);
     return armed;
@@ -118,7 +123,7 @@ export class FaultPlan {
   }
 
   /** The first armed fault that hits this request. */
-  strike(operation: string, key: string | undefined): ArmedFault | undefined {
+  strike(operation: string, key: string | undefined): ArmedFault<F> | undefined {
     return this.armed.find((fault) => fault.tryHit(operation, key));
   }
 }

@@ -9,6 +9,7 @@ import { FaultPlan } from './fault-plan';
 import { DataPlane } from './iot/data-plane';
 import { InboxEvents } from './iot/inbox-events';
 import { MqttBroker } from './iot/mqtt-broker';
+import { JobsService } from './jobs/jobs-service';
 import type { PolicyDocument } from './policy';
 import { RequestLog, type RequestRecord } from './request-log';
 import type { S3Settings } from './s3/exchange';
@@ -30,6 +31,8 @@ export interface LocalCloudOptions {
   region?: string;
   /** default true; bounded */
   recordRequests?: boolean;
+  /** lets presigned URLs in job documents live shorter than the 60 s that AWS allows */
+  minPresignSeconds?: number;
   /** told of each object as it takes its key, whether the answer arrives or not */
   onStored?: (object: ObjectRecord) => void;
 }
@@ -65,6 +68,8 @@ export class LocalCloud {
   clockOffsetMs = 0;
   /** IoT Core's MQTT, for devices; `mqtt.publish` is the cloud's own */
   readonly mqtt: MqttBroker;
+  /** IoT Jobs; `jobs.control` is the operator's side */
+  readonly jobs: JobsService;
   private readonly log: RequestLog;
   private readonly s3: TlsListener;
   private readonly dataPlane: TlsListener;
@@ -90,6 +95,15 @@ export class LocalCloud {
     );
     const mutual = { ...tls, ca: deviceAuthority.pem.certificatePem, requestCert: true, rejectUnauthorized: false };
     this.mqtt = new MqttBroker(account, mutual, options.mqttPort ?? 0);
+    this.jobs = new JobsService({
+      dir,
+      account,
+      now,
+      s3Endpoint: () => this.s3Endpoint,
+      ...(options.minPresignSeconds === undefined ? {} : { minPresignSeconds: options.minPresignSeconds }),
+    });
+    this.mqtt.onJobsRequest = (...request) => this.jobs.hear(...request);
+    this.jobs.onNotification(({ topic, payload }) => void this.mqtt.publish(topic, payload));
     const dataPlane = new DataPlane(account, this.mqtt, now);
     this.dataPlane = new TlsListener(
       tls,
@@ -226,6 +240,11 @@ export class LocalCloud {
     return { name, certificateId, certificateFile, privateKeyFile };
   }
 
+  /** For jobs. */
+  createThingGroup(name: string, things: readonly string[]): void {
+    this.account.putThingGroup(name, things);
+  }
+
   /** A certificate of the device CA that is not registered (and may be expired). */
   issueDeviceCertificate(options: { commonName: string; notAfter?: Date }): Promise<PemPair> {
     return this.deviceAuthority.issue(options);
@@ -312,6 +331,7 @@ export class LocalCloud {
 
   async stop(): Promise<void> {
     this.faults.clear();
+    this.jobs.stop();
     await this.goOffline();
     await this.mqtt.stop();
     this.store.close();

@@ -1,4 +1,5 @@
-// npx tsx test/local-cloud/main.ts --dir D [--s3-port N] [--credentials-port N] [--mqtt-port N] [--no-record] [--exit-with-stdin]
+// npx tsx test/local-cloud/main.ts --dir D [--s3-port N] [--credentials-port N] [--mqtt-port N] [--no-record] [--min-presign-seconds N]
+//   [--exit-with-stdin]
 //
 // Prints one JSON line when ready. Then each line on stdin is a command {"do": <name>, "args": [...], "id"?: any} and is
 // answered by one line {"id", "ok": true, "value"} or {"id", "ok": false, "error"}; see remote-commands.ts for the names.
@@ -15,6 +16,7 @@ async function main(): Promise<void> {
       's3-port': { type: 'string', default: '0' },
       'credentials-port': { type: 'string', default: '0' },
       'mqtt-port': { type: 'string', default: '0' },
+      'min-presign-seconds': { type: 'string' },
       'no-record': { type: 'boolean', default: false },
       'exit-with-stdin': { type: 'boolean', default: false },
     },
@@ -26,6 +28,9 @@ async function main(): Promise<void> {
     credentialsPort: Number(values['credentials-port']),
     mqttPort: Number(values['mqtt-port']),
     recordRequests: !values['no-record'],
+    ...(values['min-presign-seconds'] === undefined
+      ? {}
+      : { minPresignSeconds: Number(values['min-presign-seconds']) }),
   });
   const stop = (): void => {
     cloud.stop().then(

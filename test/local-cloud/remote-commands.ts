@@ -1,5 +1,6 @@
-import type { ArmedFault, Fault } from './fault-plan';
+import type { ArmedFault, Fault, FaultAim } from './fault-plan';
 import type { BrokerFaults } from './iot/mqtt-broker';
+import type { JobsFault } from './jobs/jobs-fault';
 import type { LocalCloud } from './local-cloud';
 import { seededRandom } from './seeded-random';
 
@@ -7,7 +8,7 @@ type Command = (...args: never[]) => unknown;
 
 /** What a parent process may ask of a cloud in a child. Arguments and answers are those of LocalCloud, as JSON. */
 export class RemoteCommands {
-  private readonly faults: ArmedFault[] = [];
+  private readonly faults: ArmedFault<FaultAim>[] = [];
   private readonly commands: Record<string, Command>;
 
   constructor(cloud: LocalCloud) {
@@ -26,6 +27,17 @@ export class RemoteCommands {
         cloud.mqtt.publishedTo(filter).map(({ payload, ...message }) => ({ ...message, payload: payload.toString() })),
       setMqttFaults: (faults: Partial<BrokerFaults>) => Object.assign(cloud.mqtt.faults, faults),
       dropMqtt: () => cloud.mqtt.dropAll(),
+      createThingGroup: cloud.createThingGroup.bind(cloud),
+      createJob: cloud.jobs.control.createJob.bind(cloud.jobs.control),
+      cancelJob: cloud.jobs.control.cancelJob.bind(cloud.jobs.control),
+      cancelJobExecution: cloud.jobs.control.cancelJobExecution.bind(cloud.jobs.control),
+      deleteJob: cloud.jobs.control.deleteJob.bind(cloud.jobs.control),
+      describeJob: cloud.jobs.control.describeJob.bind(cloud.jobs.control),
+      describeJobExecution: cloud.jobs.control.describeJobExecution.bind(cloud.jobs.control),
+      jobsRequests: () => cloud.jobs.requests,
+      setJobs: (settings: Partial<LocalCloud['jobs']['settings']>) => Object.assign(cloud.jobs.settings, settings),
+      /** numbered together with the others, for the commands below */
+      addJobsFault: (fault: RemoteFault<JobsFault>) => this.keep(cloud.jobs.faults.add(localFault(fault))),
       setClockOffsetMs: (offsetMs: number) => {
         cloud.clockOffsetMs = offsetMs;
       },
@@ -37,12 +49,15 @@ export class RemoteCommands {
       counters: () => cloud.counters,
       clearRequests: cloud.clearRequests.bind(cloud),
       /** gives the number for the commands below; `keyPattern` is a regular expression, `count` may be "Infinity" */
-      addFault: (fault: RemoteFault) => this.faults.push(cloud.faults.add(localFault(fault))) - 1,
+      addFault: (fault: RemoteFault<Fault>) => this.keep(cloud.faults.add(localFault(fault))),
       removeFault: (number: number) => this.getFault(number).remove(),
       releaseFault: (number: number) => this.getFault(number).release(),
       faultHits: (number: number) => this.getFault(number).hits,
       waitForFaultHits: (number: number, count: number) => this.getFault(number).waitForHits(count),
-      clearFaults: () => cloud.faults.clear(),
+      clearFaults: () => {
+        cloud.faults.clear();
+        cloud.jobs.faults.clear();
+      },
     };
   }
 
@@ -60,27 +75,31 @@ export class RemoteCommands {
     }
   }
 
-  private getFault(number: number): ArmedFault {
+  private keep(fault: ArmedFault<FaultAim>): number {
+    return this.faults.push(fault) - 1;
+  }
+
+  private getFault(number: number): ArmedFault<FaultAim> {
     const fault = this.faults[number];
     if (fault === undefined) throw new Error(`no fault ${number}`);
     return fault;
   }
 }
 
-interface RemoteFault extends Omit<Fault, 'key' | 'count' | 'random'> {
+type RemoteFault<F extends FaultAim> = Omit<F, 'key' | 'count' | 'random'> & {
   key?: string;
   keyPattern?: string;
   count?: number | string;
   /** of the chance in `probability` */
   seed?: number;
-}
+};
 
-function localFault({ keyPattern, key, count, seed, ...fault }: RemoteFault): Fault {
+function localFault<F extends FaultAim>({ keyPattern, key, count, seed, ...fault }: RemoteFault<F>): F {
   const wanted = keyPattern === undefined ? key : new RegExp(keyPattern);
   return {
     ...fault,
     ...(wanted === undefined ? {} : { key: wanted }),
     ...(count === undefined ? {} : { count: Number(count) }),
     ...(seed === undefined ? {} : { random: seededRandom(seed) }),
-  };
+  } as unknown as F;
 }

@@ -36,6 +36,16 @@ export function seedCPolicy(bucket: string): PolicyDocument {
   };
 }
 
+/** Seed D: the role that signs the URLs of jobs. */
+export function seedDPolicy(...buckets: string[]): PolicyDocument {
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Action: ['s3:GetObject', 's3:ListBucket'], Resource: buckets.flatMap(everythingIn) },
+    ],
+  };
+}
+
 /** Seed E: one folder per thing, by policy variable. */
 export function seedEPolicy(bucket: string): PolicyDocument {
   return {

@@ -11,6 +11,7 @@ import { seedEPolicy } from '../local-cloud/seed-policies';
 import { adminS3 } from './admin-s3';
 import type { LogLine } from './courier';
 import type { AccessControlDocument } from './nucleus/access-control';
+import { attachJobs } from './nucleus/attach-jobs';
 import { cloudCredentials } from './nucleus/cloud-credentials';
 import type { Configuration } from './nucleus/component-configuration';
 import { Nucleus } from './nucleus/nucleus';
@@ -79,6 +80,7 @@ export class CoreDevice {
       ...(accessControl === undefined ? {} : { accessControl }),
       ...(switches === undefined ? {} : { switches }),
     }).start();
+    attachJobs(nucleus.iotCore, cloud.jobs);
     const device = new CoreDevice(dir, cloud, nucleus);
     mkdirSync(device.work);
     nucleus.onRestartWanted = () => void device.stop().then(() => device.start());

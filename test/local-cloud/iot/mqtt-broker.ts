@@ -4,6 +4,7 @@ import { certificateIdOf } from '../../support/certificates';
 import { fitsFilter } from '../../support/nucleus/fits-filter';
 import { until } from '../../support/until';
 import type { Account } from '../account';
+import { parseJobsTopic } from '../jobs/parse-jobs-topic';
 import { type Device, type IotAction, mayDo } from './device-policy';
 
 /** Published as an ES module only. */
@@ -40,6 +41,9 @@ export interface BrokerFaults {
   isSilent: boolean;
 }
 
+/** Reaches the connection that asked, subscribed or not, and no other. */
+export type Answer = (topic: string, payload: object) => void;
+
 const MAX_PAYLOAD_BYTES = 128 * 1024;
 const MAX_FILTERS = 8;
 const MAX_SUBSCRIPTIONS = 50;
@@ -65,6 +69,8 @@ export class MqttBroker {
   connects = 0;
   /** TCP connections, whether or not TLS came about. */
   connections = 0;
+  /** Hears what devices publish below `$aws/things/<thing>/jobs/`, which nobody else does. */
+  onJobsRequest: (topic: string, payload: Buffer, answer: Answer) => void = () => undefined;
   #aedes: Aedes | undefined;
   #server: Server | undefined;
   readonly #sockets = new Set<TLSSocket>();
@@ -198,8 +204,10 @@ export class MqttBroker {
         if (!this.#may(client, 'iot:Publish', topic)) return done(this.#refuse(client, 'iot:Publish', topic));
         if (retain && !this.#may(client, 'iot:RetainPublish', topic))
           return done(this.#refuse(client, 'iot:RetainPublish', topic));
-        this.#note({ topic, payload: Buffer.from(payload), clientId: client.id });
+        const message = { topic, payload: Buffer.from(payload), clientId: client.id };
+        this.#note(message);
         done();
+        if (parseJobsTopic(topic) !== undefined) setImmediate(() => this.#askJobs(client, message));
       },
       authorizeSubscribe: (client, subscription, done) => {
         const { topic } = subscription;
@@ -212,9 +220,22 @@ export class MqttBroker {
         done(isAllowed ? null : this.#refuse(client, 'iot:Subscribe', topic), subscription);
       },
       // Looked at for each message; a subscription stays, and the connection too.
-      authorizeForward: (client, packet) =>
-        !this.faults.isSilent && this.#may(client, 'iot:Receive', packet.topic) ? packet : null,
+      authorizeForward: (client, packet) => {
+        const isOfDevice = (packet as { clientId?: string }).clientId !== undefined;
+        const isRequest = isOfDevice && parseJobsTopic(packet.topic) !== undefined;
+        return !isRequest && !this.faults.isSilent && this.#may(client, 'iot:Receive', packet.topic) ? packet : null;
+      },
     };
+  }
+
+  #askJobs(client: Client, { topic, payload }: BrokerMessage): void {
+    this.onJobsRequest(topic, payload, (answerTopic, answer) => {
+      const said = Buffer.from(JSON.stringify(answer));
+      this.#note({ topic: answerTopic, payload: said });
+      // QoS 0: no session keeps it for a later connection.
+      const packet = { cmd: 'publish', topic: answerTopic, payload: said, qos: 0, retain: false, dup: false } as const;
+      if (client.connected && !client.closed) client.publish(packet, () => undefined);
+    });
   }
 
   /** Filters of one SUBSCRIBE are asked about in one turn of the event loop. */

@@ -1,3 +1,4 @@
+import { parseJobsTopic } from '../../local-cloud/jobs/parse-jobs-topic';
 import { until } from '../until';
 import { type AccessControl, MQTT_PROXY } from './access-control';
 import { fitsFilter } from './fits-filter';
@@ -129,7 +130,8 @@ export class IotCore {
   #arrive(publication: Publication): void {
     this.published.push(publication);
     for (const { filter, hear } of this.#listeners) if (fitsFilter(publication.topic, filter)) hear(publication);
-    this.#deliver(publication);
+    // Those are for the service alone.
+    if (parseJobsTopic(publication.topic) === undefined) this.#deliver(publication);
   }
 
   #deliver({ topic, payload }: Publication): number {
