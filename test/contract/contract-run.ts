@@ -74,14 +74,14 @@ export class ContractRun {
   }
 
   /** Path and query that give an object to whoever has them, for `seconds` from `signedAt`. */
-  presign(key: string, seconds: number, signedAt = new Date()): Promise<string> {
-    const { endpoint, region, admin: keys } = this.engine;
+  presign(key: string, seconds: number, signedAt = new Date(), keys = this.engine.admin): Promise<string> {
+    const { endpoint, region } = this.engine;
     return presignGet({ endpoint, region, keys, service: 's3', path: `/${this.bucket}/${key}` }, seconds, signedAt);
   }
 
-  /** GET without a signature of its own. */
-  fetch(path: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    return sendHttp({ endpoint: this.engine.endpoint, ca: this.state.ca, method: 'GET', path, headers });
+  /** Without a signature of its own. */
+  fetch(path: string, headers: Readonly<Record<string, string>> = {}, method = 'GET'): Promise<Answer> {
+    return sendHttp({ endpoint: this.engine.endpoint, ca: this.state.ca, method, path, headers });
   }
 
   /** Whether the engine's list has this deviation. Who asks goes on to assert it. */

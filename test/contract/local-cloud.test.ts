@@ -5,11 +5,13 @@ import { describeInboxStore } from './inbox-store-contract';
 import { describeObjectStore } from './object-store-contract';
 import { describeAccess } from './s3-access-contract';
 import { describeS3 } from './s3-contract';
+import { describePresigned } from './s3-presigned-contract';
 import { describeStoreAccess } from './store-access-contract';
 
 describeEngine(localCloud, [
   describeS3,
   describeAccess,
+  describePresigned,
   describeObjectStore,
   describeStoreAccess,
   describeInboxStore,

@@ -55,6 +55,8 @@ export const DEVIATIONS = {
   'missing-key-told-to-all': 'answers 404 for a missing key also to those who may neither read nor list',
   'missing-key-told-to-readers': 'answers 404 for a missing key also to those who may read but not list',
   'objects-belong-to-their-writer': 'lets the owner of the bucket not read what others wrote',
+  'if-range-ignored': 'sends a range of another version in spite of If-Range',
+  'expiry-unexplained': 'answers an expired URL with AccessDenied and no word of why',
   'presigned-is-a-crash': 'answers presigned URLs with 500 and a page of HTML',
   'copy-source-unchecked': 'copies from where its caller may not read',
   'policy-conditions-ignored': 'does not look at conditions of policies',

@@ -35,6 +35,8 @@ export const RADOSGW_DEVIATIONS = deviationsOf(
   'trailers-unknown',
   'signature-refused-as-access-denied',
   'expired-token-is-access-denied',
+  'if-range-ignored',
+  'expiry-unexplained',
   'owner-unchecked',
   'missing-key-told-to-all',
   'objects-belong-to-their-writer',

@@ -81,7 +81,8 @@ function extentOf(exchange: S3Exchange, object: ObjectRecord): Extent {
       throw new S3Error('InvalidRequest', 'Cannot specify both Range header and partNumber query parameter');
     return partExtent(object, partNumber, wanted);
   }
-  const bounds = range === undefined ? undefined : parseRange(range, object.sizeBytes);
+  const isWanted = range !== undefined && isSameVersion(exchange.header('if-range'), object);
+  const bounds = isWanted ? parseRange(range, object.sizeBytes) : undefined;
   if (bounds === undefined) return { start: 0, end: object.sizeBytes, status: 200, headers: whole };
   if (bounds.start >= bounds.end) {
     throw new S3Error(
@@ -133,6 +134,12 @@ function parseRange(text: string, sizeBytes: number): { start: number; end: numb
   const last = match[2] === '' ? sizeBytes - 1 : Number(match[2]);
   if (last < start && match[2] !== '') return undefined;
   return { start, end: Math.min(last + 1, sizeBytes) };
+}
+
+/** If-Range: an ETag, or the very time it was modified. Of another version the whole is sent, not a part. */
+function isSameVersion(condition: string | undefined, { etag, modifiedMs }: ObjectRecord): boolean {
+  if (condition === undefined || condition.trim() === `"${etag}"`) return true;
+  return Date.parse(condition) === Math.floor(modifiedMs / 1000) * 1000;
 }
 
 function contentRange(start: number, end: number, sizeBytes: number): Record<string, string> {
