@@ -17,8 +17,8 @@ export class MqttSite {
 
   private constructor(readonly fixture: CloudFixture) {}
 
-  static async start(): Promise<MqttSite> {
-    return new MqttSite(await CloudFixture.start());
+  static async start(...options: Parameters<typeof CloudFixture.start>): Promise<MqttSite> {
+    return new MqttSite(await CloudFixture.start(...options));
   }
 
   get cloud(): LocalCloud {

@@ -1,6 +1,7 @@
 import { JobsError } from './jobs-error';
 
-const MAX_PAIRS = 10;
+/** Pairs in `statusDetails`. */
+export const MAX_DETAILS = 10;
 const MAX_VALUE_CHARACTERS = 1024;
 const KEY = /^[a-zA-Z0-9:_-]{1,128}$/;
 /** Neither control characters nor anything else of Unicode's category "other": line breaks, zero-width joiners. */
@@ -67,7 +68,7 @@ export function checkStatusDetails(details: unknown): Readonly<Record<string, st
   if (typeof details !== 'object' || details === null || Array.isArray(details))
     throw invalid('statusDetails is not a map');
   const pairs = Object.entries(details);
-  if (pairs.length > MAX_PAIRS) throw invalid(`statusDetails has more than ${MAX_PAIRS} pairs`);
+  if (pairs.length > MAX_DETAILS) throw invalid(`statusDetails has more than ${MAX_DETAILS} pairs`);
   for (const [key, value] of pairs) {
     if (!KEY.test(key)) throw invalid(`statusDetails: the key ${JSON.stringify(key)} is not of [a-zA-Z0-9:_-]{1,128}`);
     if (typeof value !== 'string') throw invalid(`statusDetails: the value of ${key} is not a string`);
