@@ -102,6 +102,37 @@ test('after a restart all is there again: account, objects, uploads, tokens, the
   }
 });
 
+test('jobs are there again after a restart, their timers too', async () => {
+  const start = async (): Promise<LocalCloud> => LocalCloud.start({ dir });
+  let cloud = await start();
+  await cloud.createThing('thing');
+  for (const jobId of ['begun', 'queued']) {
+    const timeoutConfig = { inProgressTimeoutInMinutes: 10 };
+    cloud.jobs.control.createJob({ jobId, targets: ['thing'], document: { operation: jobId }, timeoutConfig });
+  }
+  const startNext = (body: object = {}): object => {
+    let said: object = {};
+    cloud.jobs.hear('$aws/things/thing/jobs/start-next', Buffer.from(JSON.stringify(body)), (_, answer) => {
+      said = answer;
+    });
+    return said;
+  };
+  startNext({ statusDetails: { at: '10' } });
+  await cloud.stop();
+
+  cloud = await start();
+  try {
+    expect(startNext()).toMatchObject({
+      execution: { jobId: 'begun', versionNumber: 2, statusDetails: { at: '10' }, jobDocument: { operation: 'begun' } },
+    });
+    cloud.clockOffsetMs = 11 * 60_000;
+    await cloud.jobs.control.waitForExecution('begun', 'thing', ({ status }) => status === 'TIMED_OUT');
+    expect(startNext()).toMatchObject({ execution: { jobId: 'queued' } });
+  } finally {
+    await cloud.stop();
+  }
+});
+
 /** The cloud in a process of its own, as main.ts runs it. */
 class CloudProcess {
   private constructor(
@@ -178,6 +209,18 @@ test('a process answers its parent, refuses what it does not know, and leaves wi
       args: [{ kind: 'slowDown', operation: '*', keyPattern: '^x', count: 'Infinity' }],
     }),
   ).toEqual({ ok: true, value: 0 });
+  expect(
+    await cloud.ask({ do: 'addJobsFault', args: [{ kind: 'error', code: 'InternalError', operation: '*', count: 2 }] }),
+  ).toEqual({ ok: true, value: 1 });
+  await cloud.ask({ do: 'createThing', args: ['thing'] });
+  const job = { jobId: 'job', targets: ['thing'], document: { operation: 'test' } };
+  expect(await cloud.ask({ do: 'createJob', args: [job] })).toMatchObject({ ok: true, value: { jobId: 'job' } });
+  expect(await cloud.ask({ do: 'createJob', args: [job] })).toMatchObject({ ok: false });
+  await cloud.ask({ do: 'cancelJob', args: ['job'] });
+  expect(await cloud.ask({ do: 'describeJobExecution', args: ['job', 'thing'] })).toMatchObject({
+    value: { status: 'CANCELED' },
+  });
+  expect(await cloud.ask({ do: 'jobsRequests' })).toEqual({ ok: true, value: [] });
   const { s3Endpoint, caFile, admin } = cloud.ready;
   const raw = new RawS3(s3Endpoint, caFile, admin);
   expect((await raw.send({ path: '/depot/xyz' })).code).toBe('SlowDown');

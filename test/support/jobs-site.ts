@@ -37,6 +37,11 @@ export class JobsSite {
     return new JobsDevice(thing.name, connection, heard);
   }
 
+  /** A thing of seed D's that was away. */
+  async reconnect(thing: string): Promise<JobsDevice> {
+    return this.connect(await this.mqtt.createThing(thing, seedDIotPolicy(this.cloud, thing)));
+  }
+
   /** @returns the id of a job for these things */
   createJob(targets: readonly string[], options: Partial<Parameters<JobsControl['createJob']>[0]> = {}): string {
     const jobId = `job-${randomUUID().slice(0, 8)}`;
