@@ -7,6 +7,7 @@ import {
   seedBRolePolicy,
   seedBSessionPolicy,
   seedCPolicy,
+  seedDPolicy,
   seedEPolicy,
 } from './seed-policies';
 
@@ -43,6 +44,9 @@ describe('the policies of the seeds', () => {
     ['C reads at the root', '200', get('root'), seedCPolicy('depot')],
     ['C does not list', DENIED, list(''), seedCPolicy('depot')],
     ['C does not archive', DENIED, remove('root'), seedCPolicy('depot')],
+    ['D reads', '200', get('thing/present'), seedDPolicy('depot')],
+    ['D learns what is absent', '404 NoSuchKey', get('thing/absent'), seedDPolicy('depot')],
+    ['D does not write', DENIED, put('thing/d'), seedDPolicy('depot')],
     ['E uploads into its folder', '200', put('thing/e'), seedEPolicy('depot')],
     ['E reads there', '200', get('thing/present'), seedEPolicy('depot')],
     ['E deletes there', '204', remove('thing/none'), seedEPolicy('depot')],
