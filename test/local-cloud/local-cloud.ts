@@ -140,6 +140,7 @@ export class LocalCloud {
     const cloud = new LocalCloud(options.dir, account, store, deviceAuthority, tls, options);
     events.onMessage = ({ topic, payload }) => cloud.mqtt.publish(topic, payload);
     await cloud.goOnline();
+    cloud.jobs.start();
     return cloud;
   }
 

@@ -200,7 +200,7 @@ test('after SIGKILL in the middle of writing, all that was answered is there', a
 });
 
 test('a process answers its parent, refuses what it does not know, and leaves with it', async () => {
-  const cloud = await CloudProcess.start();
+  const cloud = await CloudProcess.start('--min-presign-seconds', '5');
   expect(await cloud.ask({ do: 'exit', id: 'x' })).toEqual({ id: 'x', ok: false, error: 'no command exit' });
   expect(await cloud.ask({ do: 'sha256', args: ['depot', 'absent'] })).toMatchObject({ ok: false });
   expect(
@@ -213,7 +213,8 @@ test('a process answers its parent, refuses what it does not know, and leaves wi
     await cloud.ask({ do: 'addJobsFault', args: [{ kind: 'error', code: 'InternalError', operation: '*', count: 2 }] }),
   ).toEqual({ ok: true, value: 1 });
   await cloud.ask({ do: 'createThing', args: ['thing'] });
-  const job = { jobId: 'job', targets: ['thing'], document: { operation: 'test' } };
+  const presignedUrlConfig = { expiresInSec: 5 };
+  const job = { jobId: 'job', targets: ['thing'], document: { operation: 'test' }, presignedUrlConfig };
   expect(await cloud.ask({ do: 'createJob', args: [job] })).toMatchObject({ ok: true, value: { jobId: 'job' } });
   expect(await cloud.ask({ do: 'createJob', args: [job] })).toMatchObject({ ok: false });
   await cloud.ask({ do: 'cancelJob', args: ['job'] });

@@ -67,16 +67,24 @@ export class JobsService {
   private readonly executions: Executions;
   private readonly data: JobsData;
   private timer: NodeJS.Timeout | undefined;
+  private isRunning = false;
 
   constructor(private readonly around: JobsSurroundings) {
     const store = JobStore.open(around.dir);
     this.executions = new Executions(store, around.now, (job) => this.fill(job));
     this.data = new JobsData(store, this.executions, this.settings);
     this.control = new JobsControl(store, this.executions, around, () => this.settle());
+  }
+
+  /** From now on things are told, and time passes. */
+  start(): void {
+    this.isRunning = true;
     this.settle();
   }
 
+  /** Nothing is written any longer. */
   stop(): void {
+    this.isRunning = false;
     clearTimeout(this.timer);
     this.listeners.length = 0;
     this.faults.clear();
@@ -91,6 +99,7 @@ export class JobsService {
   hear(topic: string, payload: Buffer, answer: Answer): void {
     const target = parseJobsTopic(topic);
     if (target === undefined) throw new Error(`${topic} is no topic of the service`);
+    if (!this.isRunning) return;
     this.executions.expire();
     const struck = this.faults.strike(target.operation ?? 'Unknown', target.jobId);
     const fault = struck?.fault;
@@ -108,6 +117,7 @@ export class JobsService {
 
   /** Times out what is due by now; comes by itself too, a little later. */
   settle(): void {
+    if (!this.isRunning) return;
     this.executions.expire();
     for (const notification of this.executions.takeNotifications())
       for (const listener of this.listeners) listener(notification);
