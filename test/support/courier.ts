@@ -34,10 +34,16 @@ export class Courier {
   static readonly thing = 'device00';
 
   static async create(
-    options: { config?: Sections; policy?: PolicyDocument; tokenSeconds?: number; edge?: Partial<Edge> } = {},
+    options: {
+      config?: Sections;
+      policy?: PolicyDocument;
+      tokenSeconds?: number;
+      edge?: Partial<Edge>;
+      cloud?: Omit<Parameters<typeof LocalCloud.start>[0], 'dir'>;
+    } = {},
   ): Promise<Courier> {
     const dir = mkdtempSync(join(tmpdir(), 'courier-'));
-    const cloud = await LocalCloud.start({ dir: join(dir, 'cloud') });
+    const cloud = await LocalCloud.start({ ...options.cloud, dir: join(dir, 'cloud') });
     cloud.createBucket(Courier.bucket);
     cloud.createRoleAlias('courier', {
       policy: options.policy ?? seedEPolicy(Courier.bucket),
