@@ -8,6 +8,9 @@ export type Route = 'direct' | 'nucleus';
 
 export type FoundDocument = { readonly document: unknown } | { readonly over: string };
 
+/** An execution that we are at. */
+type Asked = Pick<JobExecution, 'jobId' | 'executionNumber' | 'queuedAt'>;
+
 const MAX_UNANSWERED = 3;
 
 /** Asks AWS IoT what is to be done. */
@@ -39,29 +42,19 @@ export class JobQueue {
   }
 
   /** Whether the cloud still wants it. @returns why not */
-  async findEnd(
-    { jobId, executionNumber }: Pick<JobExecution, 'jobId' | 'executionNumber'>,
-    signal: AbortSignal,
-  ): Promise<string | undefined> {
-    const answer = await this.requests.ask(`${jobId}/get`, { executionNumber, includeJobDocument: false }, signal);
-    if ('accepted' in answer) {
-      const status = findExecution(answer.accepted.execution)?.status;
-      return status !== undefined && hasEnded(status) ? status : undefined;
-    }
-    return overBy(answer.rejected);
+  async findEnd(asked: Asked, signal: AbortSignal): Promise<string | undefined> {
+    const found = await this.#get(asked, false, signal);
+    return 'over' in found ? found.over : undefined;
   }
 
   /**
    * The document, with fresh URLs.
    * @throws TransferError DOCUMENT_TOO_LARGE when it does not reach us, time after time, while smaller answers do; and those of the bus
    */
-  async document(
-    execution: Pick<JobExecution, 'jobId' | 'executionNumber'>,
-    signal: AbortSignal,
-  ): Promise<FoundDocument> {
+  async document(execution: Asked, signal: AbortSignal): Promise<FoundDocument> {
     for (let unanswered = 1; ; unanswered++) {
       try {
-        return await this.#askDocument(execution, signal);
+        return await this.#get(execution, true, signal);
       } catch (error) {
         if (this.route === 'direct' || !hasCode(error, 'NO_ANSWER')) throw error;
         if (unanswered < MAX_UNANSWERED) continue;
@@ -75,14 +68,15 @@ export class JobQueue {
     }
   }
 
-  async #askDocument(
-    { jobId, executionNumber }: Pick<JobExecution, 'jobId' | 'executionNumber'>,
-    signal: AbortSignal,
-  ): Promise<FoundDocument> {
-    const answer = await this.requests.ask(`${jobId}/get`, { executionNumber, includeJobDocument: true }, signal);
+  async #get(asked: Asked, includeJobDocument: boolean, signal: AbortSignal): Promise<FoundDocument> {
+    const { jobId, executionNumber, queuedAt } = asked;
+    const answer = await this.requests.ask(`${jobId}/get`, { executionNumber, includeJobDocument }, signal);
     if ('rejected' in answer) return { over: overBy(answer.rejected) };
     const found = findExecution(answer.accepted.execution);
-    return found !== undefined && hasEnded(found.status) ? { over: found.status } : { document: found?.document };
+    if (found !== undefined && hasEnded(found.status)) return { over: found.status };
+    // Deleted, and sent again by the same name.
+    if (found !== undefined && (found.queuedAt !== queuedAt || found.status === 'QUEUED')) return { over: 'replaced' };
+    return { document: found?.document };
   }
 }
 

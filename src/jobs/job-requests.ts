@@ -18,6 +18,7 @@ interface Pending {
   readonly tail: string;
   readonly clientToken: string;
   readonly resolve: (answer: Answer) => void;
+  readonly giveUp: () => void;
 }
 
 /** There and back over a satellite, through two queues. */
@@ -47,6 +48,11 @@ export class JobRequests {
     const turn = this.#last.then(() => this.#ask(tail, body, signal));
     this.#last = turn.catch(() => undefined);
     return turn;
+  }
+
+  /** There is a new connection: what was asked over the one before will not be answered. */
+  giveUp(): void {
+    this.#pending?.giveUp();
   }
 
   /** A message on one of the topics of answers. */
@@ -79,19 +85,20 @@ export class JobRequests {
         answer = one;
         over.abort();
       },
+      giveUp: () => over.abort(),
     };
     const onAbort = (): void => over.abort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
       await this.bus.publish(this.prefix + tail, Buffer.from(JSON.stringify({ ...body, clientToken })));
-      if (answer === undefined && !signal.aborted) await this.clock.sleep(ANSWER_WITHIN_MS, over.signal);
+      if (!over.signal.aborted && !signal.aborted) await this.clock.sleep(ANSWER_WITHIN_MS, over.signal);
     } finally {
       this.#pending = undefined;
       signal.removeEventListener('abort', onAbort);
     }
     if (answer !== undefined) return answer;
     if (signal.aborted) throw new TransferError('STOPPING', 'stopping');
-    throw new TransferError('NO_ANSWER', `no answer to ${this.prefix}${tail} within ${ANSWER_WITHIN_MS / 1000} s`);
+    throw new TransferError('NO_ANSWER', `no answer to ${this.prefix}${tail}`);
   }
 }
 

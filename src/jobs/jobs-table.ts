@@ -10,6 +10,8 @@ export interface Job {
   readonly id: number;
   readonly jobId: string;
   readonly executionNumber: number;
+  /** Unix seconds; tells it from another one of the same id and number. */
+  readonly queuedAt: number;
   readonly versionNumber: number;
   readonly state: JobState;
   readonly status: JobEnd | undefined;
@@ -215,6 +217,7 @@ const jobOf = (record: JobRecord): Job => ({
   id: record.id,
   jobId: record.job_id,
   executionNumber: record.execution_number,
+  queuedAt: record.queued_at,
   versionNumber: record.version_number,
   state: record.state,
   status: record.status ?? undefined,

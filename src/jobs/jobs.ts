@@ -96,6 +96,7 @@ export class Jobs {
   listening(): void {
     this.#isListening = true;
     this.#failures = 0;
+    this.options.requests.giveUp();
     this.options.runner.wake();
     this.#check();
     this.#loop.wake();

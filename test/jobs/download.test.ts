@@ -3,6 +3,7 @@ import { mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Courier } from '../support/courier';
 import { JobTaker } from '../support/job-taker';
+import { until } from '../support/until';
 
 let taker: JobTaker;
 
@@ -17,7 +18,12 @@ describe('a job that brings files', () => {
   it("is seed D's: its document, its policy, a word of the user's, and nothing else configured", async () => {
     await taker.put('firmware/app 1.0+b.bin', 'new firmware');
     await taker.courier.start();
-    const document = { operation: 'my-own-word', version: '1.0', url: taker.url('firmware/app 1.0+b.bin'), note: { a: 1 } };
+    const document = {
+      operation: 'my-own-word',
+      version: '1.0',
+      url: taker.url('firmware/app 1.0+b.bin'),
+      note: { a: 1 },
+    };
     const execution = await taker.ended(taker.send(document));
     expect(execution).toMatchObject({ status: 'SUCCEEDED', executionNumber: 1 });
     expect(execution.statusDetails).toEqual({ files: '1', bytes: '12', path: 'app 1.0+b.bin', verified: 'md5' });
@@ -43,7 +49,13 @@ describe('a job that brings files', () => {
     writeFileSync(join(taker.folder, 'etc/app.conf'), 'old');
     await taker.put('conf', 'new');
     await taker.courier.start();
-    const job = taker.send({ url: taker.url('conf'), path: 'etc/app.conf', mode: '0600', sha256: sha256('new').toUpperCase(), size: 3 });
+    const job = taker.send({
+      url: taker.url('conf'),
+      path: 'etc/app.conf',
+      mode: '0600',
+      sha256: sha256('new').toUpperCase(),
+      size: 3,
+    });
     expect((await taker.ended(job)).statusDetails).toMatchObject({ verified: 'sha256', path: 'etc/app.conf' });
     expect(taker.read('etc/app.conf').toString()).toBe('new');
     expect(statSync(join(taker.folder, 'etc/app.conf')).mode & 0o777).toBe(0o600);
@@ -58,11 +70,16 @@ describe('a job that brings files', () => {
       { url: taker.url('one'), path: 'set/one' },
       { url: taker.url('two'), path: 'set/two' },
     ];
-    const missing = await taker.ended(taker.send({ files: [...files, { url: taker.url('three'), path: 'set/three' }] }));
+    const missing = await taker.ended(
+      taker.send({ files: [...files, { url: taker.url('three'), path: 'set/three' }] }),
+    );
     expect(missing).toMatchObject({ status: 'FAILED', statusDetails: { code: 'URL_REFUSED' } });
     expect(missing.statusDetails.reason).toMatch(/three.*send the job again$/);
     expect(taker.files).toEqual([]);
-    const damaged = await taker.ended(taker.send({ files: [files[0], { ...files[1], sha256: sha256('other') }] }), 90_000);
+    const damaged = await taker.ended(
+      taker.send({ files: [files[0], { ...files[1], sha256: sha256('other') }] }),
+      90_000,
+    );
     expect(damaged).toMatchObject({ status: 'FAILED', statusDetails: { code: 'DOWNLOAD_DAMAGED' } });
     expect(taker.files).toEqual([]);
     expect((await taker.ended(taker.send({ files }))).statusDetails).toMatchObject({ files: '2', bytes: '3' });
@@ -113,8 +130,10 @@ describe('a job that brings files', () => {
     await taker.courier.start();
     taker.cloud.faults.add({ kind: 'error', operation: 'GetObject', code: 'ExpiredToken', count: 2 });
     expect((await taker.ended(taker.send({ url: taker.url('one') }))).status).toBe('SUCCEEDED');
-    const stale = new URL(taker.cloud.presign(Courier.bucket, 'one', { expiresSeconds: 1, atMs: Date.now() - 60_000 }));
-    const { status, statusDetails } = await taker.ended(taker.send({ url: stale.href }));
+    await taker.ended(taker.send({ url: taker.url('one') }, { expiresInSec: 1 }));
+    const stale = taker.lastUrl();
+    await until('expired', async () => (await taker.get(stale)).status === 403);
+    const { status, statusDetails } = await taker.ended(taker.send({ url: stale }));
     expect([status, statusDetails.code]).toEqual(['FAILED', 'URL_EXPIRED']);
     expect(JSON.stringify([statusDetails, taker.courier.logs])).not.toMatch(/X-Amz/i);
   });

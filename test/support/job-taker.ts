@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
+import { request } from 'node:https';
 import { join } from 'node:path';
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Edge } from '../../src/component';
@@ -72,7 +73,12 @@ export class JobTaker {
 
   async put(key: string, content: string | Uint8Array): Promise<string> {
     await this.s3.send(
-      new PutObjectCommand({ Bucket: Courier.bucket, Key: key, Body: Buffer.from(content), ChecksumAlgorithm: 'CRC32' }),
+      new PutObjectCommand({
+        Bucket: Courier.bucket,
+        Key: key,
+        Body: Buffer.from(content),
+        ChecksumAlgorithm: 'CRC32',
+      }),
     );
     return key;
   }
@@ -85,10 +91,7 @@ export class JobTaker {
   /** @returns the id of the job */
   send(
     document: string | object,
-    {
-      expiresInSec = 3600,
-      ...more
-    }: Partial<Parameters<JobsControl['createJob']>[0]> & { expiresInSec?: number } = {},
+    { expiresInSec = 3600, ...more }: Partial<Parameters<JobsControl['createJob']>[0]> & { expiresInSec?: number } = {},
   ): string {
     const jobId = `job-${randomUUID().slice(0, 8)}`;
     const isSigned = JSON.stringify(document).includes('s3-presigned-url');
@@ -119,6 +122,33 @@ export class JobTaker {
       withinMs,
     );
     return look();
+  }
+
+  /** The one that was made last for a document. */
+  lastUrl(): string {
+    const urls = this.cloud.jobs.requests.flatMap(
+      ({ answer }) => /https?:[^"]*X-Amz-Signature[^"]*/.exec(JSON.stringify(answer ?? ''))?.[0] ?? [],
+    );
+    return urls.at(-1)!;
+  }
+
+  /** As anybody may. */
+  get(url: string): Promise<{ readonly status: number }> {
+    const ca = readFileSync(this.cloud.caFile);
+    return new Promise((resolve, reject) =>
+      request(url, { ca, agent: false }, (answer) => {
+        answer.resume();
+        resolve({ status: answer.statusCode! });
+      })
+        .on('error', reject)
+        .end(),
+    );
+  }
+
+  /** Somebody else updates the execution in the device's name. */
+  update(jobId: string, body: object): void {
+    const topic = `$aws/things/${Courier.thing}/jobs/${jobId}/update`;
+    this.cloud.jobs.hear(topic, Buffer.from(JSON.stringify(body)), () => undefined);
   }
 
   get status() {
