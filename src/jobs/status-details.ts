@@ -1,4 +1,4 @@
-/** What the cloud is told of an execution beside its status. Keys `[a-zA-Z0-9:_-]`, values of 1 to 1,024 characters. */
+/** What the cloud is told of an execution beside its status. Keys `[a-zA-Z0-9:_-]`, values of 1 to 1,024 characters, none of `\p{C}`. */
 export type StatusDetails = Readonly<Record<string, string>>;
 
 const MAX_PAIRS = 10;
@@ -22,7 +22,7 @@ export function statusDetails(pairs: Readonly<Record<string, string | number | u
 
 function cleanText(text: string): string {
   const plain = wellFormed(text)
-    .replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ')
+    .replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ')
     .trim();
   return plain.length <= MAX_VALUE ? plain : `${wellFormed(plain.slice(0, MAX_VALUE - 2)).replace(/\ufffd$/, '')}…`;
 }

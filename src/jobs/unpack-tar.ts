@@ -1,4 +1,5 @@
 import { createReadStream } from 'node:fs';
+import { Readable } from 'node:stream';
 import { Parser, type ReadEntry } from 'tar';
 import { TransferError } from '../domain/errors';
 import { refusedArchive, type UnpackedFolder } from './unpacked-folder';
@@ -8,35 +9,42 @@ const FILES: ReadonlySet<string> = new Set(['File', 'OldFile', 'ContiguousFile']
 /** @param file path of the archive, packed by gzip or not @throws TransferError ARCHIVE_REFUSED, NO_ROOM, DISK_FAILED, STOPPING */
 export async function unpackTar(file: string, into: UnpackedFolder): Promise<void> {
   const source = createReadStream(file);
-  try {
-    await new Promise<void>((resolve, reject) => {
-      const parser = new Parser({ strict: true });
-      let unpacking: Promise<void> = Promise.resolve();
-      // The next entry comes when this one has been read to its end.
-      parser.on('entry', (entry: ReadEntry) => {
-        unpacking = unpackEntry(entry, into);
-        unpacking.catch(reject);
+  const parser = new Parser({ strict: true });
+  let unpacking: Promise<void> = Promise.resolve();
+  let current: Readable | undefined;
+  let failure: unknown;
+  const ended = new Promise<void>((resolve) => {
+    const fail = (error: unknown): void => {
+      failure ??= error;
+      source.destroy();
+      current?.destroy(error as Error); // whoever reads it would wait for ever
+      resolve();
+    };
+    parser.on('entry', (entry: ReadEntry) => {
+      // An empty entry does not hold up the next one, which then comes while it is still being made.
+      unpacking = unpacking.then(async () => {
+        if (failure !== undefined) return;
+        current = new Readable().wrap(entry as unknown as NodeJS.ReadableStream).on('error', () => undefined);
+        await unpackEntry(entry, current, into).catch(fail);
       });
-      parser.on('error', reject);
-      parser.on('end', () => void unpacking.then(resolve));
-      source.on('error', reject);
-      source.pipe(parser as unknown as NodeJS.WritableStream);
     });
-  } catch (error) {
-    throw error instanceof TransferError
-      ? error
-      : refusedArchive(`it is no sound tar (${(error as Error).message})`, error);
-  } finally {
-    source.destroy();
-  }
+    parser.on('error', fail);
+    parser.on('end', resolve);
+    source.on('error', fail);
+    source.pipe(parser as unknown as NodeJS.WritableStream);
+  });
+  await ended;
+  await unpacking;
+  source.destroy();
+  if (failure === undefined) return;
+  throw failure instanceof TransferError
+    ? failure
+    : refusedArchive(`it is no sound tar (${(failure as Error).message})`, failure);
 }
 
-async function unpackEntry(entry: ReadEntry, into: UnpackedFolder): Promise<void> {
-  if (entry.type === 'Directory') {
-    entry.resume(); // made with its files
-    return;
-  }
-  if (!FILES.has(entry.type))
-    throw refusedArchive(`its ${JSON.stringify(entry.path.slice(0, 100))} is a link or a device (${entry.type})`);
-  await into.add(entry.path, entry.mode, entry as AsyncIterable<Buffer>);
+async function unpackEntry(entry: ReadEntry, content: Readable, into: UnpackedFolder): Promise<void> {
+  if (entry.type === 'Directory')
+    content.resume(); // made with its files
+  else if (FILES.has(entry.type)) await into.add(entry.path, entry.mode, content);
+  else throw refusedArchive(`its ${JSON.stringify(entry.path.slice(0, 100))} is a link or a device (${entry.type})`);
 }

@@ -17,7 +17,9 @@ export async function unpackZip(file: string, into: UnpackedFolder): Promise<voi
         const { isFolder, mode } = kindOf(entry);
         if (isFolder) continue; // made with its files
         if (entry.isEncrypted()) throw refusedArchive('it is encrypted');
-        await into.add(entry.fileName, mode, checked(await zip.openReadStreamPromise(entry), entry));
+        const content = await zip.openReadStreamPromise(entry);
+        content.on('error', () => undefined); // one that comes when nobody reads any more would end the process
+        await into.add(entry.fileName, mode, checked(content, entry));
       }
     } finally {
       zip.close();

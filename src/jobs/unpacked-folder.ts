@@ -56,7 +56,7 @@ export class UnpackedFolder {
       throw asDiskError(error, path);
     }
     try {
-      for await (const bytes of content) await this.#write(handle, bytes);
+      for await (const bytes of sound(content)) await this.#write(handle, bytes);
       await handle.chmod(mode === undefined ? this.defaultMode : mode & 0o777);
     } catch (error) {
       throw asDiskError(error, path);
@@ -79,6 +79,15 @@ export class UnpackedFolder {
     }
     for (let written = 0; written < bytes.length; )
       written += (await handle.write(bytes, written, bytes.length - written)).bytesWritten;
+  }
+}
+
+/** What goes wrong in an archive is not the disk's. */
+async function* sound(content: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
+  try {
+    yield* content;
+  } catch (error) {
+    throw error instanceof TransferError ? error : refusedArchive(`it is damaged (${(error as Error).message})`, error);
   }
 }
 
