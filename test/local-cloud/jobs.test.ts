@@ -122,6 +122,17 @@ describe('answers', () => {
     expect([deaf.heard, deaf.connection.lost.aborted]).toEqual([[], false]);
   });
 
+  it('are not kept for a connection that has gone', async () => {
+    const late = site.jobs.faults.add({ kind: 'stall', operation: 'StartNextPendingJobExecution' });
+    await device.say('start-next', { clientToken: 'gone' });
+    await late.waitForHits();
+    await device.connection.close();
+    const back = await site.reconnect(device.thing);
+    late.release();
+    await back.ask('get');
+    expect(back.heard.filter((each) => each.includes('gone'))).toEqual([]);
+  });
+
   it('come without a token where none was sent, and to a request of no bytes', async () => {
     await device.say('get', '');
     const [answer] = await device.waitForMessages('get/accepted', 1);
