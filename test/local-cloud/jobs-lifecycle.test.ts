@@ -98,6 +98,21 @@ describe('notifications', () => {
     expect([lists().length, nexts()]).toEqual([2, [first, second]]);
   });
 
+  it('tell of the list also when a job is begun, where that is wanted', async () => {
+    const jobId = site.createJob([thing]);
+    site.jobs.settings.notifiesProgress = true;
+    try {
+      await device.ask('start-next');
+      await told(2, 1);
+      await update(jobId, 'IN_PROGRESS');
+      await update(jobId, 'SUCCEEDED');
+      await told(3, 2);
+    } finally {
+      site.jobs.settings.notifiesProgress = false;
+    }
+    expect(lists()).toEqual([`QUEUED ${jobId}`, `IN_PROGRESS ${jobId}`, '']);
+  });
+
   it('come after the answer to what caused them', async () => {
     const jobId = site.createJob([thing]);
     await told(1, 1);

@@ -32,6 +32,7 @@ export class RemoteCommands {
       cancelJob: cloud.jobs.control.cancelJob.bind(cloud.jobs.control),
       cancelJobExecution: cloud.jobs.control.cancelJobExecution.bind(cloud.jobs.control),
       deleteJob: cloud.jobs.control.deleteJob.bind(cloud.jobs.control),
+      removeTarget: cloud.jobs.control.removeTarget.bind(cloud.jobs.control),
       describeJob: cloud.jobs.control.describeJob.bind(cloud.jobs.control),
       describeJobExecution: cloud.jobs.control.describeJobExecution.bind(cloud.jobs.control),
       jobsRequests: () => cloud.jobs.requests,

@@ -167,6 +167,8 @@ test('after SIGKILL in the middle of writing, all that was answered is there', a
   const first = await CloudProcess.start();
   const { s3Endpoint, caFile, admin } = first.ready;
   expect(await first.ask({ do: 'createBucket', args: ['depot'], id: 1 })).toEqual({ id: 1, ok: true });
+  await first.ask({ do: 'createThing', args: ['thing'] });
+  await first.ask({ do: 'createJob', args: [{ jobId: 'job', targets: ['thing'], document: {} }] });
   let raw = new RawS3(s3Endpoint, caFile, admin);
   const answered: string[] = [];
   let killed = false;
@@ -195,6 +197,9 @@ test('after SIGKILL in the middle of writing, all that was answered is there', a
     const found = (await second.ask({ do: 'sha256', args: ['depot', key] })) as { value: string };
     expect([key, found.value]).toEqual([key, sha256(Buffer.alloc(size, key))]);
   }
+  expect(await second.ask({ do: 'describeJobExecution', args: ['job', 'thing'] })).toMatchObject({
+    value: { status: 'QUEUED' },
+  });
   raw.close();
   expect(await second.kill('SIGTERM')).toBe(0);
 });

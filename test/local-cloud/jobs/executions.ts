@@ -7,6 +7,12 @@ export interface Notification {
   readonly payload: object;
 }
 
+/** May be changed while running. */
+export interface NotificationSettings {
+  /** the list is told also when what is on it is begun: one page of the documentation says so, its example does not */
+  notifiesProgress: boolean;
+}
+
 const MAX_LISTED = 10;
 
 /** Where executions change: stored first, then ready to be told to their things. */
@@ -17,6 +23,7 @@ export class Executions {
     private readonly store: JobStore,
     private readonly now: () => number,
     private readonly documentOf: (job: JobRecord) => unknown,
+    private readonly settings: NotificationSettings,
   ) {}
 
   create(job: JobRecord, things: readonly string[]): void {
@@ -36,10 +43,11 @@ export class Executions {
     /** -1: no step is timed any longer */
     stepTimeoutMinutes?: number,
   ): void {
-    this.watch([execution.thing], () => {
+    const isBegun = status === 'IN_PROGRESS' && execution.status === 'QUEUED';
+    const change = (): void => {
       const nowMs = this.now();
       const job = this.store.findJob(execution.jobId)!;
-      if (status === 'IN_PROGRESS' && execution.status === 'QUEUED') {
+      if (isBegun) {
         execution.startedAtMs = nowMs;
         if (job.inProgressTimeoutMs !== undefined) execution.jobEndsAtMs = nowMs + job.inProgressTimeoutMs;
       }
@@ -52,7 +60,8 @@ export class Executions {
       if (!isPending(execution)) delete execution.jobEndsAtMs;
       if (job.status === 'IN_PROGRESS' && !this.store.ofJob(job.jobId).some(isPending)) job.status = 'COMPLETED';
       this.store.save();
-    });
+    };
+    this.watch([execution.thing], change, isBegun && this.settings.notifiesProgress);
   }
 
   delete(job: JobRecord): void {
@@ -85,19 +94,24 @@ export class Executions {
     return { ...viewOf(execution), ...(jobDocument === undefined ? {} : { jobDocument }) };
   }
 
-  private watch(things: readonly string[], change: () => void): void {
+  private watch(things: readonly string[], change: () => void, tellsList = false): void {
     const before = things.map((thing) => this.store.pendingOf(thing));
     change();
     things.forEach((thing, at) => {
-      this.compare(thing, before[at]!, this.store.pendingOf(thing));
+      this.compare(thing, before[at]!, this.store.pendingOf(thing), tellsList);
     });
   }
 
-  private compare(thing: string, before: readonly ExecutionRecord[], after: readonly ExecutionRecord[]): void {
+  private compare(
+    thing: string,
+    before: readonly ExecutionRecord[],
+    after: readonly ExecutionRecord[],
+    tellsList: boolean,
+  ): void {
     const topic = `$aws/things/${thing}/jobs/notify`;
     const timestamp = seconds(this.now());
     const isSameList = before.length === after.length && before.every((each) => after.includes(each));
-    if (!isSameList) {
+    if (tellsList || !isSameList) {
       const listed = after.slice(0, MAX_LISTED);
       const jobs = Object.fromEntries(
         (['IN_PROGRESS', 'QUEUED'] as const)

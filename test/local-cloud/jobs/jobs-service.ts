@@ -3,7 +3,7 @@ import type { Account } from '../account';
 import { FaultPlan } from '../fault-plan';
 import { presignUrl } from '../s3/presign-url';
 import { seconds } from './execution-view';
-import { Executions, type Notification } from './executions';
+import { Executions, type Notification, type NotificationSettings } from './executions';
 import { fillDocument } from './job-document';
 import { JobStore } from './job-store';
 import { JobsControl } from './jobs-control';
@@ -23,7 +23,7 @@ export interface JobsSurroundings {
   readonly minPresignSeconds?: number;
 }
 
-export interface JobsSettings extends JobsDataSettings {
+export interface JobsSettings extends JobsDataSettings, NotificationSettings {
   /** The session that signs URLs ends so long after; a URL that lives longer ends with it, as ExpiredToken. */
   signingSessionSeconds: number;
 }
@@ -59,6 +59,7 @@ export class JobsService {
     signingSessionSeconds: 3600,
     tellsEmptyExecution: false,
     checksVersionFirst: false,
+    notifiesProgress: false,
   };
   /** The latest, in order. */
   readonly requests: JobsRequest[] = [];
@@ -71,7 +72,7 @@ export class JobsService {
 
   constructor(private readonly around: JobsSurroundings) {
     const store = JobStore.open(around.dir);
-    this.executions = new Executions(store, around.now, (job) => this.fill(job));
+    this.executions = new Executions(store, around.now, (job) => this.fill(job), this.settings);
     this.data = new JobsData(store, this.executions, this.settings);
     this.control = new JobsControl(store, this.executions, around, () => this.settle());
   }
