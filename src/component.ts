@@ -143,9 +143,10 @@ export class Component {
     }
     const jobsToo = wantsJobs(this.#config);
     if (jobsToo)
-      this.#jobSources = await openJobSources(this.#config, this.#table, this.#reader, () =>
-        this.#jobs?.onUploadEnded(),
-      );
+      this.#jobSources = await openJobSources(this.#config, this.#table, this.#reader, {
+        queued: () => this.#up?.worker.wake(),
+        ended: () => this.#jobs?.onUploadEnded(),
+      });
     const { interrupted, retried, unconfigured } = await this.#table.recover(
       [...sources, ...(this.#jobSources?.sources ?? [])].map(({ id }) => id),
     );

@@ -39,11 +39,12 @@ export function presentStatus(status: StatusDocument): string {
     lines.push(
       `RETRYING  ${files} ${files === 1 ? 'file' : 'files'}; ${worst.path} failed ${worst.failures} times: ${worst.message}`,
     );
-  const { messages, inbox, mqtt } = status;
+  const { messages, inbox, jobs, mqtt } = status;
   if (inbox !== undefined) {
     const looked = inbox.lastLookAtMs === undefined ? '' : `, looked through ${ago(inbox.lastLookAtMs)} ago`;
     lines.push(`inbox     ${inbox.folder}: ${inbox.open} on their way, ${inbox.failed} failed${looked}`);
   }
+  if (jobs !== undefined) lines.push(...jobLines(jobs));
   if (mqtt !== undefined)
     lines.push(
       mqtt.state === 'connected'
@@ -53,8 +54,22 @@ export function presentStatus(status: StatusDocument): string {
   if (messages !== undefined && messages.stored + messages.dropped > 0)
     lines.push(`messages  ${messages.stored} waiting${messages.dropped > 0 ? `, ${messages.dropped} dropped` : ''}`);
   const denied = new Set([...(messages?.problems ?? []), ...(mqtt?.problems ?? [])]); // told by both
-  const problems = [...status.outboxes.flatMap((outbox) => outbox.problems), ...(inbox?.problems ?? []), ...denied];
+  const problems = [
+    ...status.outboxes.flatMap((outbox) => outbox.problems),
+    ...(inbox?.problems ?? []),
+    ...(jobs?.problems ?? []),
+    ...denied,
+  ];
   for (const problem of [...problems, ...status.warnings]) lines.push(`LOOK      ${problem}`);
   if (uploads.failed > 0) lines.push('LOOK      courier ls --state failed tells which files failed and why');
   return lines.join('\n');
+}
+
+function* jobLines({ current, ended, unreported }: NonNullable<StatusDocument['jobs']>): Generator<string> {
+  if (current !== undefined) {
+    const { jobId, percent, waitingFor } = current;
+    yield `job       ${jobId}: ${percent} %${waitingFor === undefined ? '' : `, waiting: ${waitingFor}`}`;
+  } else yield `jobs      none now${unreported > 0 ? `, ${unreported} ended and not yet told` : ''}`;
+  for (const { jobId, outcome, reason } of ended.slice(0, 3))
+    yield `          ${jobId}: ${outcome}${reason === undefined ? '' : `, ${reason}`}`;
 }

@@ -18,12 +18,12 @@ export interface JobSources {
 
 const ANY_BATCH = 1;
 
-/** @param onEnded a row of theirs has ended, and that is durable */
+/** @param on told when there are new rows, and when one has ended and that is durable */
 export async function openJobSources(
   config: Config,
   table: UploadTable,
   reader: UploadReader,
-  onEnded: () => void,
+  on: { readonly queued: () => void; readonly ended: () => void },
 ): Promise<JobSources | undefined> {
   const { jobs, state, s3 } = config;
   if (jobs.uploadRoots.length === 0 || s3.bucket === undefined) return undefined;
@@ -39,16 +39,16 @@ export async function openJobSources(
       config: { duplicates: 'send', priority: 0, order: 'oldest' },
       outbox: {
         fileOf: ({ path }) => ({ root, path }),
-        delivered: onEnded,
-        superseded: onEnded,
-        failed: onEnded,
+        delivered: on.ended,
+        superseded: on.ended,
+        failed: on.ended,
         remainingBatches: () => Promise.resolve([]),
       },
     }),
   );
   const uploads: JobUploads = {
-    enqueue: (files, onRow) =>
-      table.enqueue(
+    enqueue: async (files, onRow) => {
+      await table.enqueue(
         files.map(({ root, path, keyPath, stats }, index) => ({
           outboxId: idOf.get(root)!,
           path,
@@ -67,7 +67,9 @@ export async function openJobSources(
           },
           onInserted: (id) => onRow(index, id),
         })),
-      ),
+      );
+      on.queued();
+    },
     find: (id) => {
       const found = reader.find(id);
       return found === undefined ? undefined : { state: found.state as 'queued', reason: found.message };

@@ -1,3 +1,4 @@
+import { PassThrough, pipeline } from 'node:stream';
 import { type Entry, openPromise } from 'yauzl';
 import { crc32 } from '../domain/crc32';
 import { TransferError } from '../domain/errors';
@@ -17,8 +18,8 @@ export async function unpackZip(file: string, into: UnpackedFolder): Promise<voi
         const { isFolder, mode } = kindOf(entry);
         if (isFolder) continue; // made with its files
         if (entry.isEncrypted()) throw refusedArchive('it is encrypted');
-        const content = await zip.openReadStreamPromise(entry);
-        content.on('error', () => undefined); // one that comes when nobody reads any more would end the process
+        // Its errors may come before anybody reads, or when nobody does any more: a stream of ours keeps them.
+        const content = pipeline(await zip.openReadStreamPromise(entry), new PassThrough(), () => undefined);
         await into.add(entry.fileName, mode, checked(content, entry));
       }
     } finally {

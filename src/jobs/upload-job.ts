@@ -17,7 +17,8 @@ export interface UploadJobOptions extends CollectOptions {
   readonly clock: Clock;
 }
 
-const LOOK_MS = 60_000;
+/** Why a file waits is not told to us. */
+const LOOK_MS = 10_000;
 
 /** Sends files that a job asks for: copied as they are at that moment, and queued like any other file. */
 export class UploadJob {

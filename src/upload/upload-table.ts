@@ -92,7 +92,8 @@ export class UploadTable {
         const replacedBytes = file.replaces === undefined ? undefined : this.#supersedeQueued(file.replaces);
         if (replacedBytes !== undefined) made.push(['queued', 'superseded', replacedBytes]);
         made.push([undefined, this.#insert(id, file, queuedAtMs), file.sizeBytes]);
-        file.onInserted?.(id++);
+        file.onInserted?.(id);
+        id++;
       }
       this.#noteBatches(files);
       return made;

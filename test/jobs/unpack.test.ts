@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import {
   mkdirSync,
   mkdtempSync,
@@ -94,8 +95,14 @@ describe('an archive', () => {
   );
 
   it.each(['SymbolicLink', 'Link', 'CharacterDevice', 'BlockDevice', 'FIFO'])('with a %s is refused', async (type) => {
-    const unpack = archive('tar', tarOf({ path: 'a', type, linkpath: '/etc' }, { path: 'a/passwd', content: 'x' }));
-    await expect(unpack()).rejects.toMatchObject({ code: 'ARCHIVE_REFUSED', message: expect.stringMatching(/link or a device/) });
+    const unpack = archive(
+      'tar',
+      tarOf({ path: 'a', type, linkpath: type.endsWith('Link') ? '/etc' : '' }, { path: 'a/passwd', content: 'x' }),
+    );
+    await expect(unpack()).rejects.toMatchObject({
+      code: 'ARCHIVE_REFUSED',
+      message: expect.stringMatching(/link or a device/),
+    });
     expect(readdirSync(tree)).toEqual([]);
   });
 
@@ -117,14 +124,19 @@ describe('an archive', () => {
     const zeros = new Uint8Array(20_000_000);
     for (const unpack of [
       archive('zip', zipSync({ bomb: zeros })),
-      archive('tar', tarOf({ path: 'bomb', content: '\0'.repeat(5_000_000) })),
+      archive('tar', tarOf({ path: 'bomb', content: randomBytes(2_500_000).toString('hex') })),
     ]) {
-      await expect(unpack()).rejects.toMatchObject({ code: 'ARCHIVE_REFUSED', message: expect.stringMatching(/1000000 bytes/) });
+      await expect(unpack()).rejects.toMatchObject({
+        code: 'ARCHIVE_REFUSED',
+        message: expect.stringMatching(/1000000 bytes/),
+      });
       expect(statSync(join(tree, 'bomb')).size).toBeLessThanOrEqual(1_000_000);
       rmSync(join(tree, 'bomb'));
     }
     const many = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`f${i}`, strToU8('')]));
-    await expect(archive('zip', zipSync(many))()).rejects.toMatchObject({ message: expect.stringMatching(/more than 100 files/) });
+    await expect(archive('zip', zipSync(many))()).rejects.toMatchObject({
+      message: expect.stringMatching(/more than 100 files/),
+    });
   });
 
   it('that is cut off, or is none, is refused', async () => {
@@ -137,7 +149,10 @@ describe('an archive', () => {
       archive('zip', zip.subarray(0, zip.length - 10)),
       archive('zip', Buffer.from('no archive at all')),
     ]) {
-      await expect(unpack()).rejects.toMatchObject({ code: 'ARCHIVE_REFUSED', message: expect.stringMatching(/pack it anew$/) });
+      await expect(unpack()).rejects.toMatchObject({
+        code: 'ARCHIVE_REFUSED',
+        message: expect.stringMatching(/pack it anew$/),
+      });
       rmSync(tree, { recursive: true });
       mkdirSync(tree);
     }

@@ -6,14 +6,14 @@ import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { Edge } from '../../src/component';
 import type { ExecutionDescription, JobsControl } from '../local-cloud/jobs/jobs-control';
 import type { PolicyDocument } from '../local-cloud/policy';
-import { seedDIotPolicy } from '../local-cloud/seed-iot-policies';
+import { courierIotPolicy, seedDIotPolicy } from '../local-cloud/seed-iot-policies';
 import { seedEPolicy } from '../local-cloud/seed-policies';
 import { adminS3 } from './admin-s3';
 import { Courier } from './courier';
 import { until } from './until';
 import { urlPlaceholder } from './url-placeholder';
 
-/** A courier in this process that takes jobs by seed D's IoT policy, and somebody who sends them. */
+/** A courier in this process that takes jobs, by seed D's IoT policy where it has no bucket, and somebody who sends them. */
 export class JobTaker {
   private constructor(
     readonly courier: Courier,
@@ -37,7 +37,9 @@ export class JobTaker {
       ...(options.edge === undefined ? {} : { edge: options.edge }),
     });
     const { cloud, sections } = courier;
-    await cloud.createThing(Courier.thing, { certificatePolicy: seedDIotPolicy(cloud, Courier.thing) });
+    const certificatePolicy =
+      options.hasBucket === true ? courierIotPolicy(cloud) : seedDIotPolicy(cloud, Courier.thing);
+    await cloud.createThing(Courier.thing, { certificatePolicy });
     sections.jobs = { dir: join(courier.dir, 'jobs'), ...options.jobs };
     sections.mqtt = { endpoint: cloud.mqttEndpoint, caFile: cloud.caFile };
     if (options.hasBucket !== true) {
