@@ -1,7 +1,16 @@
 /** What the demo found. A new way a file can go adds its counts here. */
 export class DemoReport {
   /** Of the demo's files; what failed or differs counts for a person's files too. */
-  readonly counts = { uploaded: 0, failed: 0, bytes: 0, mismatched: 0, missing: 0, pulled: 0, archived: 0 };
+  readonly counts = {
+    uploaded: 0,
+    failed: 0,
+    bytes: 0,
+    mismatched: 0,
+    missing: 0,
+    pulled: 0,
+    archived: 0,
+    jobsSucceeded: 0,
+  };
   /** Sentences; the demo went right when there is none. */
   readonly problems: string[] = [];
   readonly #startedAtMs = performance.now();

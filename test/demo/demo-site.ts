@@ -40,12 +40,13 @@ export class DemoSite {
     const root = makeRoot();
     let cloud: LocalCloud | undefined;
     try {
-      cloud = await LocalCloud.start({ dir: join(root, 'cloud') });
+      cloud = await LocalCloud.start({ dir: join(root, 'cloud'), minPresignSeconds: 1 });
       const dir = join(root, 'device');
       // As it comes, but for the time in which a file must not change.
       const config = {
         outboxes: [{ path: join(dir, 'outbox'), settleSeconds: SETTLE_SECONDS }],
         inbox: { dir: join(dir, 'inbox') },
+        jobs: { dir: join(dir, 'jobs') },
         mqtt: { endpoint: cloud.mqttEndpoint, caFile: cloud.caFile },
       };
       const device = await Device.create({ dir, cloud, config });
@@ -62,6 +63,11 @@ export class DemoSite {
   /** Where objects land. */
   get inbox(): string {
     return join(this.device.dir, 'inbox');
+  }
+
+  /** Where files of jobs land. */
+  get jobs(): string {
+    return join(this.device.dir, 'jobs');
   }
 
   /** What the daemon prints, as far as it got. */

@@ -12,6 +12,7 @@ import type { DemoReport } from './demo-report';
 import type { DemoSite } from './demo-site';
 import type { ProgressScreen } from './progress-screen';
 import { showInbox } from './show-inbox';
+import { showJob } from './show-job';
 
 export interface DemoRun {
   readonly site: DemoSite;
@@ -55,6 +56,8 @@ export async function runDemo(run: DemoRun): Promise<void> {
   if (failure !== undefined) throw failure.error;
   screen.say('now the other way: objects in the inbox, a message to the device');
   await showInbox(site, report, (line) => screen.say(line), run.deadlineMs, signal);
+  screen.say('and an IoT Job: a file by a URL that expires half way');
+  await showJob(site, report, (line) => screen.say(line), run.deadlineMs, signal);
   const { uploaded, failed, mismatched, pulled } = report.counts;
   screen.say(`${uploaded} uploaded, ${failed} failed, ${mismatched} mismatched, ${pulled} pulled and archived`);
   if (run.once) return;

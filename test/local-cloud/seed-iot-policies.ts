@@ -47,14 +47,17 @@ export function seedDIotPolicy(whose: Whose, thing: string): PolicyDocument {
   );
 }
 
-/** What this component asks for: its own topics. */
+/** What this component asks for: its own topics, and the thing's jobs. */
 export function courierIotPolicy(whose: Whose): PolicyDocument {
   const own = `courier/${THING_NAME}/*`;
+  const jobs = `$aws/things/${THING_NAME}/jobs/*`;
   return document(
     allow('iot:AssumeRoleWithCertificate', arn(whose, 'rolealias/*')),
     allow('iot:Connect', arn(whose, `client/${THING_NAME}`)),
     allow(['iot:Publish', 'iot:Receive'], arn(whose, `topic/${own}`)),
+    allow(['iot:Publish', 'iot:Receive'], arn(whose, `topic/${jobs}`)),
     allow('iot:Subscribe', arn(whose, `topicfilter/${own}`)),
+    allow('iot:Subscribe', arn(whose, `topicfilter/${jobs}`)),
   );
 }
 
