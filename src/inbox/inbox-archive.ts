@@ -1,5 +1,6 @@
 import { hasCode, TransferError } from '../domain/errors';
 import { renamedKey } from '../domain/key-template';
+import type { RemoteChecksums } from '../download/remote-object';
 import type { Log } from '../log';
 import type { Inbound } from './inbound';
 import type { InboxStore, RemoteObject } from './inbox-store';
@@ -30,12 +31,13 @@ export class InboxArchive {
     return this.#problem;
   }
 
-  advance(row: Inbound, signal: AbortSignal): Promise<Inbound> {
+  /** @param remote what S3 has said of it in this attempt */
+  advance(row: Inbound, remote: RemoteObject | undefined, signal: AbortSignal): Promise<Inbound> {
     switch (row.state) {
       case 'landed':
         return this.#choose(row, signal);
       case 'archiving':
-        return this.#copy(row, signal);
+        return this.#copy(row, remote, signal);
       case 'archived':
         return this.#remove(row, signal);
       default:
@@ -43,7 +45,7 @@ export class InboxArchive {
     }
   }
 
-  /** Committed before anything is copied: a repeated copy goes over our own, never over another's. */
+  /** Committed before anything is copied: what is found there after a kill can be our own. */
   async #choose(row: Inbound, signal: AbortSignal): Promise<Inbound> {
     const { table, prefix, archivePrefix, nowMs } = this.options;
     const { objectKey } = row;
@@ -67,27 +69,45 @@ export class InboxArchive {
     throw new TransferError('CONFLICT', `${plain} and ${TRIES} names beside it are taken in the archive`);
   }
 
-  async #copy(row: Inbound, signal: AbortSignal): Promise<Inbound> {
+  async #copy(row: Inbound, remote: RemoteObject | undefined, signal: AbortSignal): Promise<Inbound> {
     const { table, store } = this.options;
     const { objectKey, etag, sizeBytes } = row;
     const to = row.archiveKey!;
-    if (!this.#free.delete(row.id)) {
-      // Chosen long ago: what is there now is our copy, or somebody else's.
-      const taken = await this.#look(to, signal);
-      if (taken !== undefined && taken !== 'unseen' && !isCopy(taken, row)) return table.step(row, 'rename');
-    }
+    // Chosen long ago: what is there now is our copy, or somebody else's.
+    const taken = this.#free.delete(row.id) ? undefined : await this.#look(to, signal);
+    const likeness = await this.#compare(taken, row, remote, signal);
+    if (likeness === 'same') return table.step(row, 'copied');
+    if (likeness === 'other') return table.step(row, 'rename');
     try {
-      await store.copy(objectKey, { etag: etag!, sizeBytes: sizeBytes!, checksums: {} }, to, signal);
+      const version = { etag: etag!, sizeBytes: sizeBytes!, checksums: {} };
+      await store.copy(objectKey, version, to, taken === undefined, signal);
     } catch (error) {
       if (hasCode(error, 'ACCESS_DENIED')) return this.#denied(row, error);
       if (hasCode(error, 'OBJECT_MISSING')) return this.#keep(row, error); // somebody else has taken it away
       if (hasCode(error, 'OBJECT_CHANGED')) return table.follow(row, 'keep', whyKept(error));
-      throw error;
+      throw error; // PRECONDITION_FAILED too: the next attempt looks what is there
     }
     const found = await this.#look(to, signal);
-    if (found !== 'unseen' && !isCopy(found, row))
+    if (found === undefined || (await this.#compare(found, row, remote, signal)) === 'other')
       throw new TransferError('S3_INTERNAL', `the copy ${to} is not what ${objectKey} is; copying it anew`);
     return table.step(row, 'copied');
+  }
+
+  /** @returns unknown: nobody tells us, or they are as long and have no checksum in common */
+  async #compare(
+    found: RemoteObject | 'unseen' | undefined,
+    row: Inbound,
+    remote: RemoteObject | undefined,
+    signal: AbortSignal,
+  ): Promise<'same' | 'other' | 'unknown'> {
+    if (found === undefined || found === 'unseen') return 'unknown';
+    if (found.sizeBytes !== row.sizeBytes) return 'other';
+    const source = remote ?? (await this.#look(row.objectKey, signal));
+    const told = source === undefined || source === 'unseen' || source.etag !== row.etag ? {} : source.checksums;
+    const ours: RemoteChecksums = { ...told, crc32: row.crc32 };
+    const known = CHECKSUMS.filter((name) => ours[name] !== undefined && found.checksums[name] !== undefined);
+    if (known.length === 0) return 'unknown';
+    return known.every((name) => ours[name] === found.checksums[name]) ? 'same' : 'other';
   }
 
   async #remove(row: Inbound, signal: AbortSignal): Promise<Inbound> {
@@ -128,8 +148,7 @@ export class InboxArchive {
   }
 }
 
-const isCopy = (found: RemoteObject | undefined, { sizeBytes, crc32 }: Inbound): boolean =>
-  found?.sizeBytes === sizeBytes && (found?.checksums.crc32 ?? crc32) === crc32;
+const CHECKSUMS = ['crc32', 'crc64nvme', 'sha256', 'md5'] as const satisfies readonly (keyof RemoteChecksums)[];
 
 const whyKept = ({ code, message }: TransferError): Notes => ({
   outcome: 'landed',

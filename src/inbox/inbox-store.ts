@@ -33,9 +33,11 @@ export interface InboxStore {
   file(key: string): RemoteFile;
   /**
    * Copies exactly this version, tags where that is permitted.
-   * @throws TransferError OBJECT_CHANGED, OBJECT_MISSING, ACCESS_DENIED (needs s3:PutObject)
+   * @param onlyIfAbsent where the store can be asked that; else who asks has looked before
+   * @throws TransferError OBJECT_CHANGED, OBJECT_MISSING, ACCESS_DENIED (needs s3:PutObject), PRECONDITION_FAILED when
+   * something is there: possibly by our own earlier attempt
    */
-  copy(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void>;
+  copy(key: string, version: RemoteVersion, to: string, onlyIfAbsent: boolean, signal: AbortSignal): Promise<void>;
   /** Also succeeds when it is gone. @throws TransferError OBJECT_CHANGED, ACCESS_DENIED (needs s3:DeleteObject) */
   remove(key: string, etag: string, signal: AbortSignal): Promise<void>;
 }

@@ -61,7 +61,7 @@ export class PullObject {
       case 'landing':
         return this.#land(attempt.row);
       default:
-        return this.options.archive.advance(attempt.row, signal);
+        return this.options.archive.advance(attempt.row, attempt.remote, signal);
     }
   }
 

@@ -10,7 +10,7 @@ export const INBOX_CALLS: readonly [string, (store: InboxStore, version: RemoteV
   ['find', (store) => store.find(CALLED_KEY, NEVER)],
   ['findOther', (store) => store.findOther(CALLED_KEY, undefined, NEVER)],
   ['file.open', async (store, version) => readAll(await store.file(CALLED_KEY).open(version, 0, NEVER))],
-  ['copy', (store, version) => store.copy(CALLED_KEY, version, 'calls/copy', NEVER)],
+  ['copy', (store, version) => store.copy(CALLED_KEY, version, 'calls/copy', false, NEVER)],
   ['remove', (store, { etag }) => store.remove(CALLED_KEY, etag, NEVER)],
 ];
 

@@ -29,8 +29,8 @@ export function describeInboxCopy(run: ContractRun): void {
 
   describe.each(WAYS)('%s', (way, options) => {
     const folder = way.replaceAll(' ', '-');
-    const copy = (key: string, etag: string, sizeBytes: number, to: string) =>
-      s.inbox(options).copy(key, version(etag, sizeBytes), to, NEVER);
+    const copy = (key: string, etag: string, sizeBytes: number, to: string, onlyIfAbsent = false) =>
+      s.inbox(options).copy(key, version(etag, sizeBytes), to, onlyIfAbsent, NEVER);
 
     const isCrash = (key: string) =>
       way === 'in parts' && key.includes('%') && run.deviates('part-copy-of-percent-is-a-crash');
@@ -46,7 +46,29 @@ export function describeInboxCopy(run: ContractRun): void {
       expect(await s.get(`${folder}/beside`)).toMatchObject(BESIDE);
     });
 
-    test('another version is OBJECT_CHANGED, and none is OBJECT_MISSING', async () => {
+    test('tags go along', async () => {
+      const etag = await s.place(`${folder}-tagged`, 'bytes', { Tagging: 'colour=blue&a%20b=1%2B2' });
+      await copy(`${folder}-tagged`, etag, 5, `${folder}/tagged`);
+      const at = { Bucket: run.bucket, Key: `${folder}/tagged` };
+      const { TagSet = [] } = await s.s3.send(new GetObjectTaggingCommand(at));
+      const isLost = way === 'in parts' && run.deviates('create-drops-tags');
+      const pairs = TagSet.map(({ Key, Value }) => `${Key}=${Value}`).sort();
+      expect(pairs).toEqual(isLost ? [] : ['a b=1+2', 'colour=blue']);
+    });
+
+    test('what is there is not copied over where it may not be: PRECONDITION_FAILED', async () => {
+      const etag = await s.place(`${folder}-guarded`, 'bytes');
+      await s.place(`${folder}/guarded`, 'somebody else');
+      const ignores = way === 'in parts' ? 'complete-ignores-conditions' : 'copy-ignores-absence';
+      await s.expectCode(copy(`${folder}-guarded`, etag, 5, `${folder}/guarded`, true), 'PRECONDITION_FAILED', {
+        [ignores]: 'accepted',
+      });
+      expect(await readText(s.get(`${folder}/guarded`))).toBe(run.deviates(ignores) ? 'bytes' : 'somebody else');
+      await copy(`${folder}-guarded`, etag, 5, `${folder}/unguarded`, true);
+      expect(await readText(s.get(`${folder}/unguarded`))).toBe('bytes');
+    });
+
+    test('another version is OBJECT_CHANGED, wherever it was to go, and none is OBJECT_MISSING', async () => {
       const etag = await s.place(`${folder}-changed`, 'first');
       await s.place(`${folder}-changed`, 'other');
       const isUnseen = way === 'at once' && run.deviates('copy-ignores-conditions');
@@ -54,6 +76,8 @@ export function describeInboxCopy(run: ContractRun): void {
         copy(`${folder}-changed`, etag, 5, `${folder}/changed`),
         isUnseen ? 'accepted' : 'OBJECT_CHANGED',
       );
+      const there = copy(`${folder}-changed`, etag, 5, `${folder}/guarded`, true);
+      await s.expectCode(there, isUnseen ? 'accepted' : 'OBJECT_CHANGED');
       await s.s3.send(new DeleteObjectCommand({ Bucket: run.bucket, Key: `${folder}-changed` }));
       await s.expectCode(copy(`${folder}-changed`, etag, 5, `${folder}/changed`), 'OBJECT_MISSING');
     });
@@ -75,23 +99,17 @@ export function describeInboxCopy(run: ContractRun): void {
     const etag = await s.place('looked-at', 'first');
     await s.place('looked-at', 'other, longer');
     const store = s.inbox({ heedsConditions: false });
-    await s.expectCode(store.copy('looked-at', version(etag, 5), 'looked-at-copy', NEVER), 'OBJECT_CHANGED');
-    await s.expectCode(store.copy('looked-for', version(etag, 5), 'looked-at-copy', NEVER), 'OBJECT_MISSING');
+    await s.expectCode(store.copy('looked-at', version(etag, 5), 'looked-at-copy', false, NEVER), 'OBJECT_CHANGED');
+    await s.expectCode(store.copy('looked-for', version(etag, 5), 'looked-at-copy', false, NEVER), 'OBJECT_MISSING');
     expect(await store.find('looked-at-copy', NEVER)).toBeUndefined();
-  });
-
-  test('tags go along', async () => {
-    const etag = await s.place('tagged', 'bytes', { Tagging: 'colour=blue&a%20b=1%2B2' });
-    await s.inbox().copy('tagged', version(etag, 5), 'tagged-copy', NEVER);
-    const { TagSet = [] } = await s.s3.send(new GetObjectTaggingCommand({ Bucket: run.bucket, Key: 'tagged-copy' }));
-    const pairs = TagSet.map(({ Key, Value }) => `${Key}=${Value}`).sort();
-    expect(pairs).toEqual(['a b=1+2', 'colour=blue']);
   });
 
   test('in several parts, whole, with the checksum of the whole', async () => {
     const bytes = randomBytes(11 * MIB);
     const etag = await s.place('several +ü', bytes);
-    await s.inbox({ copyMaxBytes: 5 * MIB }).copy('several +ü', version(etag, bytes.length), 'several-copy', NEVER);
+    await s
+      .inbox({ copyMaxBytes: 5 * MIB })
+      .copy('several +ü', version(etag, bytes.length), 'several-copy', false, NEVER);
     const kept = await s.get('several-copy');
     expect(kept.ETag).toMatch(/-3"$/);
     expect((await readBytes(kept)).equals(bytes)).toBe(true);

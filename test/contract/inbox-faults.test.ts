@@ -119,7 +119,7 @@ describe('inbox store, when things go wrong', () => {
     test('answered with 200 and an error is not made', async () => {
       const etag = await s.place('late', BYTES);
       arm({ kind: 'error200', operation: 'CopyObject' });
-      expect(await codeOf(s.inbox().copy('late', version(etag), 'late-copy', NEVER))).toMatch(/^S3_/);
+      expect(await codeOf(s.inbox().copy('late', version(etag), 'late-copy', false, NEVER))).toMatch(/^S3_/);
       expect(await isThere(s.inbox(), 'late-copy')).toBe(false);
     });
 
@@ -135,11 +135,11 @@ describe('inbox store, when things go wrong', () => {
         const store = s.inbox({ copyMaxBytes: MIB });
         const to = `parts-${kind}-${operation}`;
         arm({ kind, operation });
-        expect(await codeOf(store.copy('parts', version(etag), to, NEVER))).toMatch(/^S3_/);
+        expect(await codeOf(store.copy('parts', version(etag), to, false, NEVER))).toMatch(/^S3_/);
         expect(await isThere(store, to)).toBe(false);
         const { Uploads = [] } = await s.s3.send(new ListMultipartUploadsCommand({ Bucket: run.bucket }));
         expect(Uploads).toEqual([]);
-        await store.copy('parts', version(etag), to, NEVER);
+        await store.copy('parts', version(etag), to, false, NEVER);
         expect(await store.find(to, NEVER)).toMatchObject({ sizeBytes: BYTES.length, mode: 0o640 });
       },
     );
@@ -149,7 +149,7 @@ describe('inbox store, when things go wrong', () => {
       const log = notedLog();
       arm({ kind: 'internalError', operation: 'UploadPartCopy' });
       arm({ kind: 'error', operation: 'AbortMultipartUpload', code: 'AccessDenied' });
-      const copy = s.inbox({ copyMaxBytes: MIB, log }).copy('leftover', version(etag), 'leftover-copy', NEVER);
+      const copy = s.inbox({ copyMaxBytes: MIB, log }).copy('leftover', version(etag), 'leftover-copy', false, NEVER);
       expect(await codeOf(copy)).toBe('S3_INTERNAL');
       expect(log.said('a copy in parts could not be aborted')).toHaveLength(1);
     });
@@ -163,8 +163,8 @@ describe('inbox store, when things go wrong', () => {
       const store = s.inbox({}, await run.issueKeys([may]));
       const etag = await s.place('tagged', BYTES, { Tagging: 'a=b' });
       const before = cloud().requests.length;
-      await store.copy('tagged', version(etag), 'tagged-1', NEVER);
-      await store.copy('tagged', version(etag), 'tagged-2', NEVER);
+      await store.copy('tagged', version(etag), 'tagged-1', false, NEVER);
+      await store.copy('tagged', version(etag), 'tagged-2', false, NEVER);
       expect(
         cloud()
           .requests.slice(before)

@@ -49,8 +49,8 @@ export class GuardedInbox implements InboxStore {
     };
   }
 
-  copy(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void> {
-    return this.#call('copy', key, () => this.store.copy(key, version, to, signal));
+  copy(key: string, version: RemoteVersion, to: string, onlyIfAbsent: boolean, signal: AbortSignal): Promise<void> {
+    return this.#call('copy', key, () => this.store.copy(key, version, to, onlyIfAbsent, signal));
   }
 
   remove(key: string, etag: string, signal: AbortSignal): Promise<void> {

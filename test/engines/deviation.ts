@@ -16,6 +16,7 @@ export const DEVIATIONS = {
   'part-copy-ignores-conditions': 'copies a part in spite of CopySourceIfMatch',
   'part-copy-by-token-is-a-crash': 'ends when temporary keys copy a part',
   'part-copy-of-percent-is-a-crash': 'ends when a part is copied from a key with a percent sign in it',
+  'copy-ignores-absence': 'copies in spite of If-None-Match',
   'copy-keeps-tags': 'copies tags in spite of TaggingDirective REPLACE',
   'wrong-tag-header-is-invalid-argument': 'answers wrong tags in the header with InvalidArgument',
   'tag-keys-repeat': 'takes a tag key twice',

@@ -6,6 +6,7 @@ export const MOTO_DEVIATIONS = deviationsOf(
   'line-end-in-key-is-a-crash',
   'keys-unlimited',
   'copy-ignores-conditions',
+  'copy-ignores-absence',
   'part-copy-ignores-conditions',
   'tag-keys-repeat',
   'complete-ignores-if-match',

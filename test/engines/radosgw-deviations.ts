@@ -13,6 +13,7 @@ export const RADOSGW_DEVIATIONS = deviationsOf(
   'copy-etag-unquoted',
   'copy-ignores-conditions',
   'copy-ignores-none-match',
+  'copy-ignores-absence',
   'part-copy-ignores-conditions',
   'part-copy-by-token-is-a-crash',
   'part-copy-of-percent-is-a-crash',

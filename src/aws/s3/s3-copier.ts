@@ -2,13 +2,21 @@ import type { CompletedPart, HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { hasCode, TransferError } from '../../domain/errors';
 import type { RemoteVersion } from '../../download/remote-object';
 import type { Log } from '../../log';
+import { encodeTags } from './object-headers';
 import { encodeKey, type S3Connection } from './s3-connection';
+import type { S3Call } from './translate-s3-error';
 
 export interface S3CopierOptions {
   readonly connection: S3Connection;
   readonly expectedBucketOwner: string | undefined;
   readonly copyMaxBytes: number;
   readonly log: Log;
+}
+
+export interface CopyTarget {
+  readonly key: string;
+  /** Nothing may be there. https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html */
+  readonly onlyIfAbsent: boolean;
 }
 
 const PARTS_AT_MOST = 10_000;
@@ -28,137 +36,190 @@ export class S3Copier {
     };
   }
 
-  async copy(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void> {
-    try {
-      if (version.sizeBytes > this.options.copyMaxBytes) await this.#copyInParts(key, version, to, signal);
-      else await this.#copyAtOnce(key, version, to, signal);
-    } catch (error) {
-      throw hasCode(error, 'PRECONDITION_FAILED') ? changed(key, error) : error;
-    }
+  /** @throws TransferError PRECONDITION_FAILED when it is not this version any more, or something is there */
+  async copy(key: string, version: RemoteVersion, to: CopyTarget, signal: AbortSignal): Promise<void> {
+    if (version.sizeBytes > this.options.copyMaxBytes) await this.#copyInParts(key, version, to, signal);
+    else await this.#copyAtOnce(key, version, to, signal);
   }
 
-  async #copyAtOnce(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void> {
+  async #copyAtOnce(key: string, version: RemoteVersion, to: CopyTarget, signal: AbortSignal): Promise<void> {
     if (this.#tagsDenied) return this.#copyOnce(key, version, to, false, signal);
     try {
       await this.#copyOnce(key, version, to, true, signal);
     } catch (error) {
       if (!hasCode(error, 'ACCESS_DENIED')) throw error;
       await this.#copyOnce(key, version, to, false, signal);
-      this.#tagsDenied = true;
-      this.options.log.info(
-        { key, code: 'ACCESS_DENIED' },
-        'copied without its tags; allow s3:GetObjectTagging and s3:PutObjectTagging to keep them',
-      );
+      this.#tellTagsDenied(key);
     }
   }
 
   async #copyOnce(
     key: string,
     version: RemoteVersion,
-    to: string,
+    to: CopyTarget,
     withTags: boolean,
     signal: AbortSignal,
   ): Promise<void> {
     const { connection } = this.options;
-    await connection.call(
-      { action: 's3:PutObject', bucket: connection.bucket, key: to },
-      (client, { CopyObjectCommand }) =>
-        client.send(
-          new CopyObjectCommand({
-            ...this.#at,
-            Key: to,
-            CopySource: copySource(connection.bucket, key),
-            CopySourceIfMatch: version.etag,
-            ...(withTags ? {} : { TaggingDirective: 'REPLACE' as const }),
-          }),
-          { abortSignal: signal },
-        ),
-    );
-  }
-
-  /** Carries neither metadata nor content type by itself. */
-  async #copyInParts(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void> {
-    const { connection } = this.options;
-    const asking = (action: string, what: string) => ({ action, bucket: connection.bucket, key: what });
-    const head: HeadObjectCommandOutput = await connection.call(
-      asking('s3:GetObject', key),
-      (client, { HeadObjectCommand }) =>
-        client.send(new HeadObjectCommand({ ...this.#at, Key: key, IfMatch: version.etag }), { abortSignal: signal }),
-    );
-    const { UploadId } = await connection.call(asking('s3:PutObject', to), (client, { CreateMultipartUploadCommand }) =>
+    await connection.call(this.#asking('s3:PutObject', to.key), (client, { CopyObjectCommand }) =>
       client.send(
-        new CreateMultipartUploadCommand({
+        new CopyObjectCommand({
           ...this.#at,
-          Key: to,
-          ChecksumAlgorithm: 'CRC32',
-          ChecksumType: 'FULL_OBJECT',
-          Metadata: head.Metadata,
-          ContentType: head.ContentType,
-          ContentEncoding: head.ContentEncoding,
-          ContentDisposition: head.ContentDisposition,
-          ContentLanguage: head.ContentLanguage,
-          CacheControl: head.CacheControl,
+          Key: to.key,
+          CopySource: copySource(connection.bucket, key),
+          CopySourceIfMatch: version.etag,
+          ...(to.onlyIfAbsent ? { IfNoneMatch: '*' } : {}),
+          ...(withTags ? {} : { TaggingDirective: 'REPLACE' as const }),
         }),
         { abortSignal: signal },
       ),
     );
+  }
+
+  async #copyInParts(key: string, version: RemoteVersion, to: CopyTarget, signal: AbortSignal): Promise<void> {
+    const { connection } = this.options;
+    const UploadId = await this.#begin(key, version, to.key, signal);
     try {
-      const parts: CompletedPart[] = [];
+      const Parts: CompletedPart[] = [];
       const partBytes = copyPartBytes(version.sizeBytes, this.options.copyMaxBytes);
       for (let from = 0, number = 1; from < version.sizeBytes; from += partBytes, number++) {
-        const last = Math.min(from + partBytes, version.sizeBytes) - 1;
-        const { CopyPartResult } = await connection.call(
-          asking('s3:PutObject', to),
-          (client, { UploadPartCopyCommand }) =>
-            client.send(
-              new UploadPartCopyCommand({
-                ...this.#at,
-                Key: to,
-                UploadId,
-                PartNumber: number,
-                CopySource: copySource(connection.bucket, key),
-                CopySourceIfMatch: version.etag,
-                CopySourceRange: `bytes=${from}-${last}`,
-              }),
-              { abortSignal: signal },
-            ),
-        );
-        if (CopyPartResult?.ETag === undefined)
-          throw new TransferError('S3_INTERNAL', `no ETag for part ${number} of ${to}`);
-        const { ETag, ChecksumCRC32 } = CopyPartResult;
-        parts.push({ PartNumber: number, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) });
+        const range = `bytes=${from}-${Math.min(from + partBytes, version.sizeBytes) - 1}`;
+        Parts.push(await this.#copyPart(key, version, { key: to.key, UploadId, number }, range, signal));
       }
-      await connection.call(asking('s3:PutObject', to), (client, { CompleteMultipartUploadCommand }) =>
+      await connection.call(this.#asking('s3:PutObject', to.key), (client, { CompleteMultipartUploadCommand }) =>
         client.send(
-          new CompleteMultipartUploadCommand({ ...this.#at, Key: to, UploadId, MultipartUpload: { Parts: parts } }),
+          new CompleteMultipartUploadCommand({
+            ...this.#at,
+            Key: to.key,
+            UploadId,
+            MultipartUpload: { Parts },
+            ...(to.onlyIfAbsent ? { IfNoneMatch: '*' } : {}),
+          }),
           { abortSignal: signal },
         ),
       );
     } catch (error) {
-      await this.#abort(to, UploadId!);
+      await this.#abort(to.key, UploadId);
       throw error;
     }
+  }
+
+  /** Parts carry neither metadata nor content type nor tags: the upload begins with them. */
+  async #begin(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<string> {
+    const { connection } = this.options;
+    const head: HeadObjectCommandOutput = await connection.call(
+      this.#asking('s3:GetObject', key),
+      (client, { HeadObjectCommand }) =>
+        client.send(new HeadObjectCommand({ ...this.#at, Key: key, IfMatch: version.etag }), { abortSignal: signal }),
+    );
+    const create = async (tagging: string | undefined): Promise<string> => {
+      const { UploadId } = await connection.call(
+        this.#asking('s3:PutObject', to),
+        (client, { CreateMultipartUploadCommand }) =>
+          client.send(
+            new CreateMultipartUploadCommand({
+              ...this.#at,
+              Key: to,
+              ChecksumAlgorithm: 'CRC32',
+              ChecksumType: 'FULL_OBJECT',
+              Metadata: head.Metadata,
+              ContentType: head.ContentType,
+              ContentEncoding: head.ContentEncoding,
+              ContentDisposition: head.ContentDisposition,
+              ContentLanguage: head.ContentLanguage,
+              CacheControl: head.CacheControl,
+              ...(tagging === undefined ? {} : { Tagging: tagging }),
+            }),
+            { abortSignal: signal },
+          ),
+      );
+      if (UploadId === undefined) throw new TransferError('S3_INTERNAL', `no upload id for ${to}`);
+      return UploadId;
+    };
+    const tagging = await this.#readTags(key, signal);
+    try {
+      return await create(tagging);
+    } catch (error) {
+      if (tagging === undefined || !hasCode(error, 'ACCESS_DENIED')) throw error;
+      const id = await create(undefined);
+      this.#tellTagsDenied(key);
+      return id;
+    }
+  }
+
+  /** As a new object takes them; undefined when there are none, or we may not know. */
+  async #readTags(key: string, signal: AbortSignal): Promise<string | undefined> {
+    if (this.#tagsDenied) return undefined;
+    try {
+      const { TagSet = [] } = await this.options.connection.call(
+        this.#asking('s3:GetObjectTagging', key),
+        (client, { GetObjectTaggingCommand }) =>
+          client.send(new GetObjectTaggingCommand({ ...this.#at, Key: key }), { abortSignal: signal }),
+      );
+      return encodeTags(Object.fromEntries(TagSet.map(({ Key, Value }) => [Key ?? '', Value ?? ''])));
+    } catch (error) {
+      if (!hasCode(error, 'ACCESS_DENIED')) throw error;
+      this.#tellTagsDenied(key);
+      return undefined;
+    }
+  }
+
+  async #copyPart(
+    key: string,
+    version: RemoteVersion,
+    to: { readonly key: string; readonly UploadId: string; readonly number: number },
+    range: string,
+    signal: AbortSignal,
+  ): Promise<CompletedPart> {
+    const { connection } = this.options;
+    const { CopyPartResult } = await connection.call(
+      this.#asking('s3:PutObject', to.key),
+      (client, { UploadPartCopyCommand }) =>
+        client.send(
+          new UploadPartCopyCommand({
+            ...this.#at,
+            Key: to.key,
+            UploadId: to.UploadId,
+            PartNumber: to.number,
+            CopySource: copySource(connection.bucket, key),
+            CopySourceIfMatch: version.etag,
+            CopySourceRange: range,
+          }),
+          { abortSignal: signal },
+        ),
+    );
+    if (CopyPartResult?.ETag === undefined)
+      throw new TransferError('S3_INTERNAL', `no ETag for part ${to.number} of ${to.key}`);
+    const { ETag, ChecksumCRC32 } = CopyPartResult;
+    return { PartNumber: to.number, ETag, ...(ChecksumCRC32 === undefined ? {} : { ChecksumCRC32 }) };
+  }
+
+  #tellTagsDenied(key: string): void {
+    this.#tagsDenied = true;
+    this.options.log.info(
+      { key, code: 'ACCESS_DENIED' },
+      'copied without tags; allow s3:GetObjectTagging and s3:PutObjectTagging to keep them',
+    );
   }
 
   /** What is left would cost money, unseen. A kill in between leaves it to the bucket's lifecycle rule. */
   async #abort(key: string, UploadId: string): Promise<void> {
     const { connection, log } = this.options;
     await connection
-      .call(
-        { action: 's3:AbortMultipartUpload', bucket: connection.bucket, key },
-        (client, { AbortMultipartUploadCommand }) =>
-          client.send(new AbortMultipartUploadCommand({ ...this.#at, Key: key, UploadId })),
+      .call(this.#asking('s3:AbortMultipartUpload', key), (client, { AbortMultipartUploadCommand }) =>
+        client.send(new AbortMultipartUploadCommand({ ...this.#at, Key: key, UploadId })),
       )
       .catch((error: unknown) => log.warn({ key, reason: String(error) }, 'a copy in parts could not be aborted'));
+  }
+
+  #asking(action: string, key: string): S3Call {
+    return { action, bucket: this.options.connection.bucket, key };
   }
 }
 
 /** A part is copied at once, too. */
 const copyPartBytes = (sizeBytes: number, copyMaxBytes: number): number =>
   Math.max(PART_BYTES_AT_LEAST, Math.min(PART_BYTES, copyMaxBytes), Math.ceil(sizeBytes / PARTS_AT_MOST));
-
-export const changed = (key: string, cause?: unknown): TransferError =>
-  new TransferError('OBJECT_CHANGED', `${key} has been replaced in the meantime`, { cause });
 
 /** CopySource as S3 wants it. */
 const copySource = (bucket: string, key: string): string => `${bucket}/${encodeKey(key)}`;

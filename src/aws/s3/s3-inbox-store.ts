@@ -8,7 +8,7 @@ import type { RemoteChecksums, RemoteFile, RemoteVersion } from '../../download/
 import type { InboxStore, ListedObject, RemoteObject } from '../../inbox/inbox-store';
 import type { Log } from '../../log';
 import type { S3Connection } from './s3-connection';
-import { changed, S3Copier } from './s3-copier';
+import { S3Copier } from './s3-copier';
 import type { S3Call } from './translate-s3-error';
 import { unstalled } from './unstalled';
 
@@ -109,7 +109,10 @@ export class S3InboxStore implements InboxStore {
               abortSignal: signal,
             },
           );
-          (got.Body as NodeJS.ReadableStream & { destroy(): void }).destroy();
+          const body = got.Body as IncomingMessage;
+          if (got.ContentRange === undefined)
+            body.destroy(); // all of them, from a store that knows no ranges
+          else body.resume(); // to its end: the connection is used again
           return got;
         },
       );
@@ -127,15 +130,28 @@ export class S3InboxStore implements InboxStore {
     return { open: (version, fromByte, signal) => this.#open(key, version, fromByte, signal) };
   }
 
-  async copy(key: string, version: RemoteVersion, to: string, signal: AbortSignal): Promise<void> {
-    if (!this.options.heedsConditions && !(await this.#isStill(key, version.etag, signal)))
-      throw new TransferError('OBJECT_MISSING', `${key} is gone`);
-    await this.#copier.copy(key, version, to, signal);
+  async copy(
+    key: string,
+    version: RemoteVersion,
+    to: string,
+    onlyIfAbsent: boolean,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { heedsConditions } = this.options;
+    if (!heedsConditions) await this.#assertStill(key, version.etag, signal);
+    try {
+      const target = { key: to, onlyIfAbsent: onlyIfAbsent && heedsConditions };
+      await this.#copier.copy(key, version, target, signal);
+    } catch (error) {
+      // It does not say which condition it was.
+      if (hasCode(error, 'PRECONDITION_FAILED')) await this.#assertStill(key, version.etag, signal);
+      throw error;
+    }
   }
 
   async remove(key: string, etag: string, signal: AbortSignal): Promise<void> {
-    if (!this.options.heedsConditions && !(await this.#isStill(key, etag, signal))) return;
     try {
+      if (!this.options.heedsConditions) await this.#assertStill(key, etag, signal);
       await this.#connection.call(this.#asking('s3:DeleteObject', key), (client, { DeleteObjectCommand }) =>
         client.send(new DeleteObjectCommand({ ...this.#at, Key: key, IfMatch: etag }), { abortSignal: signal }),
       );
@@ -145,11 +161,11 @@ export class S3InboxStore implements InboxStore {
     }
   }
 
-  /** @returns false when there is none @throws TransferError OBJECT_CHANGED */
-  async #isStill(key: string, etag: string, signal: AbortSignal): Promise<boolean> {
+  /** @throws TransferError OBJECT_CHANGED, OBJECT_MISSING */
+  async #assertStill(key: string, etag: string, signal: AbortSignal): Promise<void> {
     const found = await this.find(key, signal);
-    if (found !== undefined && found.etag !== etag) throw changed(key);
-    return found !== undefined;
+    if (found === undefined) throw new TransferError('OBJECT_MISSING', `${key} is gone`);
+    if (found.etag !== etag) throw changed(key);
   }
 
   async #open(key: string, version: RemoteVersion, fromByte: number, signal: AbortSignal) {
@@ -179,6 +195,9 @@ export class S3InboxStore implements InboxStore {
     return { action, bucket: this.#connection.bucket, key };
   }
 }
+
+const changed = (key: string, cause?: unknown): TransferError =>
+  new TransferError('OBJECT_CHANGED', `${key} has been replaced in the meantime`, { cause });
 
 const statusOf = (error: unknown): number | undefined =>
   (error as { cause?: { $metadata?: { httpStatusCode?: number } } }).cause?.$metadata?.httpStatusCode;
