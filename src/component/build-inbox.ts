@@ -1,9 +1,9 @@
-import { mkdirSync } from 'node:fs';
 import type { S3Connection } from '../aws/s3/s3-connection';
 import { S3InboxStore } from '../aws/s3/s3-inbox-store';
 import type { Clock } from '../clock';
 import type { Config } from '../config/schema';
 import type { Ledger } from '../custody/ledger';
+import { makeFolderDurably } from '../custody/make-folder';
 import { Inbox } from '../inbox/inbox';
 import { InboxArchive } from '../inbox/inbox-archive';
 import type { InboxStore } from '../inbox/inbox-store';
@@ -42,7 +42,7 @@ export function buildInbox(config: Config, surroundings: InboxSurroundings): Inb
   const { ledger, connection, link, publications, channels, onStored, wrapInbox, clock, dice, log } = surroundings;
   const folder = inbox.dir;
   if (folder === undefined) return undefined;
-  mkdirSync(folder, { recursive: true, mode: 0o755 });
+  makeFolderDurably(folder, 0o755);
   const forThing = (text: string): string => text.replaceAll('{thing}', thing.name ?? '');
   const [prefix, archivePrefix] = [forThing(inbox.prefix), forThing(inbox.archivePrefix)];
   const allowedPrefixes = inbox.allowedPrefixes?.map(forThing) ?? [prefix];

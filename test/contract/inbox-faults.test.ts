@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, connect, createServer as createRelay, type Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import type { InboxStore } from '../../src/inbox/inbox-store';
@@ -115,6 +115,18 @@ describe('inbox store, when things go wrong', () => {
     });
   });
 
+  test('what is polled by name is asked for over one connection', async () => {
+    const etag = await s.place('polled', BYTES);
+    const relay = new Relay(cloud().s3Port);
+    const store = s.inbox({ endpoint: `https://127.0.0.1:${await relay.start()}` });
+    const found: unknown[] = [];
+    for (const known of [undefined, etag, '"another"', undefined, etag])
+      found.push(await store.findOther('polled', known, NEVER).catch((error: unknown) => error));
+    relay.stop();
+    expect(found).toEqual([etag, 'same', etag, etag, 'same']);
+    expect(relay.connections).toBe(1);
+  });
+
   describe('a copy', () => {
     test('answered with 200 and an error is not made', async () => {
       const etag = await s.place('late', BYTES);
@@ -173,6 +185,35 @@ describe('inbox store, when things go wrong', () => {
     });
   });
 });
+
+/** Counts connections on their way to S3. */
+class Relay {
+  connections = 0;
+  readonly #open = new Set<Socket>();
+  readonly #server = createRelay((near) => {
+    this.connections += 1;
+    const far = connect(this.to, '127.0.0.1');
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      this.#open.add(from);
+      from.on('error', () => to.destroy()).pipe(to);
+    }
+  });
+
+  constructor(private readonly to: number) {}
+
+  async start(): Promise<number> {
+    await new Promise<void>((done) => this.#server.listen(0, '127.0.0.1', done));
+    return (this.#server.address() as AddressInfo).port;
+  }
+
+  stop(): void {
+    for (const socket of this.#open) socket.destroy();
+    this.#server.close();
+  }
+}
 
 /** Says that there is more, and never sends it. */
 class HalfAnswers {

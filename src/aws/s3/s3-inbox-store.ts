@@ -109,10 +109,9 @@ export class S3InboxStore implements InboxStore {
               abortSignal: signal,
             },
           );
-          const body = got.Body as IncomingMessage;
-          if (got.ContentRange === undefined)
-            body.destroy(); // all of them, from a store that knows no ranges
-          else body.resume(); // to its end: the connection is used again
+          if (got.ContentRange !== undefined)
+            await got.Body?.transformToByteArray(); // the connection is used again
+          else (got.Body as IncomingMessage).destroy(); // all of them, from a store that knows no ranges
           return got;
         },
       );
