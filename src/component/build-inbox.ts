@@ -35,6 +35,8 @@ export interface InboxSurroundings {
 
 /** What CopyObject takes at once. */
 const COPY_MAX_BYTES = 5_000_000_000;
+/** Where nothing is looked for by the clock. */
+const UNSEEN_PROBE_MS = 3_600_000;
 
 /** The way down, or undefined where no folder is configured for it. */
 export function buildInbox(config: Config, surroundings: InboxSurroundings): Inbox | undefined {
@@ -88,6 +90,7 @@ export function buildInbox(config: Config, surroundings: InboxSurroundings): Inb
     parallelObjects: inbox.parallelObjects,
     retryMaxMs: upload.retryMaxSeconds * 1000,
     accountProbeMaxMs: upload.probeMaxSeconds * 1000,
+    unseenProbeMs: Math.max(inbox.pollMinutes * 60_000 || UNSEEN_PROBE_MS, upload.probeMaxSeconds * 1000),
     clock,
     dice,
     log,

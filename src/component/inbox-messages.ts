@@ -4,13 +4,13 @@ const MAX_TEXT = 300;
 /** A key has up to 1,024 bytes, and each may be two in JSON. */
 const MAX_RESULT_BYTES = 3_800;
 
-/** One result, for whoever asked: of an object that has ended its way, one way or the other. */
+/** One result, for whoever asked: of an object that has ended its way, one way or the other, or has to wait. */
 export function inboundResult(row: Inbound): object {
   const { id, request, state, outcome, objectKey, etag, sizeBytes, landedPath, verified, archiveKey } = row;
   const short = {
     id: request,
     n: id,
-    event: outcome ?? state,
+    event: outcome ?? (state === 'wanted' ? 'waiting' : state),
     key: objectKey,
     etag,
     sizeBytes,

@@ -33,6 +33,7 @@ const RECOVERY = {
   KEY_TOO_LONG: 'give-up',
   OBJECT_TOO_LARGE: 'give-up',
   TAG_INVALID: 'give-up',
+  OBJECT_UNSEEN: 'await-account', // gone, or denied: S3 does not say which to those who may not list
   OBJECT_CHANGED: 'supersede',
   DOWNLOAD_DAMAGED: 'retry',
   NO_ROOM: 'retry', // somebody frees some, or what lands elsewhere goes on meanwhile

@@ -3,12 +3,14 @@ import { FolderHandle, splitPath } from '../custody/folder-handle';
 import { TransferError } from '../domain/errors';
 import { TEMPORARY_PREFIX } from '../domain/local-path';
 import { asDiskError } from './disk-error';
+import { hasContent, type WholeFile } from './whole-file';
 
 export type OnExisting = 'overwrite' | 'rename' | 'skip';
 
 /** The folder that a file comes into, opened name by name: a symlink on the way leads nowhere. */
 export class Landing {
   private readonly folder: FolderHandle;
+  private readonly temporaryName: Buffer;
   /** Temporary, beside the file to be: a rename within one file system. */
   readonly temporary: Buffer;
 
@@ -21,7 +23,8 @@ export class Landing {
     private readonly shown: string,
   ) {
     this.folder = folders.at(-1)!;
-    this.temporary = this.folder.child(`${TEMPORARY_PREFIX}${id}`);
+    this.temporaryName = Buffer.from(`${TEMPORARY_PREFIX}${id}`);
+    this.temporary = this.folder.child(this.temporaryName);
   }
 
   /**
@@ -103,20 +106,29 @@ export class Landing {
     }
   }
 
-  /** Where an earlier attempt has landed the file with this inode, before it could be noted. */
-  findLanded(inode: string): Buffer | undefined {
+  /**
+   * Where an earlier attempt has landed the file, before it could be noted. Known by its inode; where that changes over
+   * a remount (FAT) by what is in it.
+   */
+  async findLanded(file: WholeFile): Promise<Buffer | undefined> {
+    const temporary = this.find(this.temporaryName);
+    const names: Buffer[] = [];
     for (let i = 0; ; i++) {
       const name = i === 0 ? this.name : numbered(this.name, i);
       const found = this.find(name);
-      if (found?.inode === inode) return name;
-      if (found === undefined) return undefined;
+      if (found === undefined) break;
+      if (found.inode === (temporary?.inode ?? file.inode)) return name; // both: linked, and killed in between
+      names.push(name);
     }
+    if (temporary !== undefined) return undefined; // landing would have moved it away
+    for (const name of names) if (await hasContent(this.folder.child(name), file)) return name;
+    return undefined;
   }
 
-  /** Whether the temporary file is the one with this inode. */
-  holds(inode: string): boolean {
-    const stats = lstatSync(this.temporary, { bigint: true, throwIfNoEntry: false });
-    return stats !== undefined && String(stats.ino) === inode;
+  /** Whether the temporary file is the one that was fetched, and still whole. */
+  async holds(file: WholeFile): Promise<boolean> {
+    const found = this.find(this.temporaryName);
+    return found !== undefined && (found.inode === file.inode || (await hasContent(this.temporary, file)));
   }
 
   /**

@@ -9,6 +9,8 @@ export interface Inbound {
   readonly state: InboundState;
   /** Of whoever asked. */
   readonly request: string | undefined;
+  /** Unix milliseconds; grows when it is asked for anew before it has been looked for. */
+  readonly askedAtMs: number;
   readonly failures: number;
   /** In which run of the device the temporary file was written. */
   readonly bootId: string | undefined;
@@ -30,6 +32,7 @@ export interface InboundRecord {
   readonly size_bytes: number | null;
   readonly state: InboundState;
   readonly request: string | null;
+  readonly asked_at_ms: number;
   readonly failures: number;
   readonly boot_id: string | null;
   readonly durable_bytes: number;
@@ -50,6 +53,7 @@ export const inboundOf = (record: InboundRecord): Inbound => ({
   sizeBytes: record.size_bytes ?? undefined,
   state: record.state,
   request: record.request ?? undefined,
+  askedAtMs: record.asked_at_ms,
   failures: record.failures,
   bootId: record.boot_id ?? undefined,
   durableBytes: record.durable_bytes,

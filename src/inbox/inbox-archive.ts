@@ -82,7 +82,7 @@ export class InboxArchive {
       const version = { etag: etag!, sizeBytes: sizeBytes!, checksums: {} };
       await store.copy(objectKey, version, to, taken === undefined, signal);
     } catch (error) {
-      if (hasCode(error, 'ACCESS_DENIED')) return this.#denied(row, error);
+      if (hasCode(error, 'ACCESS_DENIED', 'OBJECT_UNSEEN')) return this.#denied(row, error);
       if (hasCode(error, 'OBJECT_MISSING')) return this.#keep(row, error); // somebody else has taken it away
       if (hasCode(error, 'OBJECT_CHANGED')) return table.follow(row, 'keep', whyKept(error));
       throw error; // PRECONDITION_FAILED too: the next attempt looks what is there
@@ -115,7 +115,7 @@ export class InboxArchive {
     try {
       await store.remove(row.objectKey, row.etag!, signal);
     } catch (error) {
-      if (hasCode(error, 'ACCESS_DENIED')) return this.#denied(row, error);
+      if (hasCode(error, 'ACCESS_DENIED', 'OBJECT_UNSEEN')) return this.#denied(row, error);
       // A newer version stands under the key: it is fetched, never deleted unseen.
       if (hasCode(error, 'OBJECT_CHANGED')) return table.follow(row, 'remove', { outcome: 'archived' });
       throw error;
@@ -142,7 +142,7 @@ export class InboxArchive {
     try {
       return await this.options.store.find(key, signal);
     } catch (error) {
-      if (hasCode(error, 'ACCESS_DENIED')) return 'unseen';
+      if (hasCode(error, 'ACCESS_DENIED', 'OBJECT_UNSEEN')) return 'unseen';
       throw error;
     }
   }

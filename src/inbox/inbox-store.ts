@@ -24,10 +24,14 @@ export interface InboxStore {
   list(prefix: string, signal: AbortSignal): AsyncIterable<readonly ListedObject[]>;
   /**
    * HEAD, and a listing where that is denied. @returns undefined when there is none
-   * @throws TransferError ACCESS_DENIED (needs s3:GetObject; perhaps there is none)
+   * @throws TransferError ACCESS_DENIED (needs s3:GetObject), OBJECT_UNSEEN (or there is none: without s3:ListBucket
+   * nobody says)
    */
   find(key: string, signal: AbortSignal): Promise<RemoteObject | undefined>;
-  /** GET with If-None-Match. @returns the ETag of what is there unless it is `known`; undefined when there is none */
+  /**
+   * GET with If-None-Match. @returns the ETag of what is there unless it is `known`; undefined when there is none
+   * @throws TransferError OBJECT_UNSEEN
+   */
   findOther(key: string, known: string | undefined, signal: AbortSignal): Promise<string | 'same' | undefined>;
   /** @param key of the version that is fetched */
   file(key: string): RemoteFile;

@@ -2,7 +2,7 @@ import type { Ledger } from '../custody/ledger';
 import { Statements } from '../custody/statements';
 import type { TransferError } from '../domain/errors';
 import { type Inbound, type InboundRecord, inboundOf } from './inbound';
-import { type InboundEvent, TRANSITIONS } from './transitions';
+import { ENDED as ENDED_STATES, type InboundEvent, TRANSITIONS } from './transitions';
 
 export interface Wanted {
   readonly key: string;
@@ -30,6 +30,7 @@ export type Notes = Partial<
   >
 >;
 
+const ENDED: ReadonlySet<string> = new Set(ENDED_STATES);
 const OPEN = "state NOT IN ('failed', 'superseded', 'done')";
 
 /** The inbound objects' rows: every write is guarded by the state it starts from, and resolves once durable. */
@@ -39,7 +40,7 @@ export class InboxTable {
   constructor(
     private readonly ledger: Ledger,
     private readonly nowMs: () => number,
-    /** In the transaction that ends a row, or has landed it: what is to be told of it is stored with it. */
+    /** In the transaction that ends a row, has landed it, or lets it wait: what is to be told of it is stored with it. */
     private readonly onStep: (row: Inbound) => void,
   ) {
     this.#sql = new Statements(ledger.db);
@@ -55,19 +56,20 @@ export class InboxTable {
   }
 
   /**
-   * A key that is on its way already is not asked for again, nor one whose very version has ended and stays in the
-   * bucket. @returns how many rows were made
+   * A version that is on its way already is not asked for again, nor one that has ended and stays in the bucket.
+   * @returns for how many there is something to do
    */
   async want(objects: readonly Wanted[]): Promise<number> {
     return this.ledger.write(() => {
-      let made = 0;
+      let news = 0;
       for (const wanted of objects) {
         const latest = this.#latest(wanted.key);
-        if (latest !== undefined && isKnown(latest, wanted.etag)) continue;
-        this.#add(wanted);
-        made++;
+        const decision = latest === undefined ? 'add' : decideWanted(latest, wanted.etag);
+        if (decision === 'add') this.#add(wanted);
+        if (decision === 'hasten') this.#hasten(latest!, wanted.request);
+        if (decision !== 'known') news++;
       }
-      return made;
+      return news;
     });
   }
 
@@ -84,12 +86,35 @@ export class InboxTable {
     return record !== undefined && record.etag === etag && !hasLeft(inboundOf(record));
   }
 
-  /** The oldest with work to do now. @param except those under way @param atMostBytes as far as its size is known */
+  /** One that was asked for while the version before it was on its way. */
+  wasAskedMeanwhile({ id, objectKey, askedAtMs }: Inbound): boolean {
+    const before = this.#sql
+      .prepare('SELECT concluded_at_ms AS at FROM inbound WHERE object_key = ? AND id < ? ORDER BY id DESC LIMIT 1')
+      .get(objectKey, id) as { at: number | null } | undefined;
+    return before !== undefined && (before.at ?? 0) >= askedAtMs;
+  }
+
+  /** Those that S3 does not say anything of. */
+  get unseen(): { readonly count: number; readonly reason: string | null } {
+    return this.#sql
+      .prepare(
+        `SELECT COUNT(*) AS count, MAX(error_message) AS reason FROM inbound WHERE ${OPEN} AND error_code = 'OBJECT_UNSEEN'`,
+      )
+      .get() as { count: number; reason: string | null };
+  }
+
+  /**
+   * The oldest with work to do now; of one key one after the other.
+   * @param except those under way @param atMostBytes as far as its size is known
+   */
   findDue(nowMs: number, except: readonly number[], atMostBytes: number): Inbound | undefined {
     const record = this.#sql
       .prepare(
         `SELECT * FROM inbound WHERE ${OPEN} AND run_at_ms <= ? AND id NOT IN (SELECT value FROM json_each(?))
-           AND (size_bytes IS NULL OR size_bytes <= ?) ORDER BY id LIMIT 1`,
+           AND (size_bytes IS NULL OR size_bytes <= ?)
+           AND NOT EXISTS (SELECT 1 FROM inbound AS earlier WHERE earlier.object_key = inbound.object_key
+                             AND earlier.id < inbound.id AND earlier.${OPEN})
+         ORDER BY id LIMIT 1`,
       )
       .get(nowMs, JSON.stringify(except), atMostBytes) as InboundRecord | undefined;
     return record === undefined ? undefined : inboundOf(record);
@@ -116,37 +141,46 @@ export class InboxTable {
 
   /** The end of a row whose object has been replaced: what is there now is asked for in the same commit. */
   async follow(row: Inbound, event: InboundEvent, notes: Notes): Promise<Inbound> {
-    return this.#move(row, event, notes, () =>
-      this.#add({ key: row.objectKey, etag: undefined, request: row.request }),
-    );
+    return this.#move(row, event, notes, () => {
+      if (this.#latest(row.objectKey)?.id === row.id)
+        this.#add({ key: row.objectKey, etag: undefined, request: row.request });
+    });
+  }
+
+  /** The end of one that brings nothing, unless it has been asked for again since: then it is as it was. */
+  async dismiss(row: Inbound, event: 'skip' | 'supersede', notes: Notes, isTold: boolean): Promise<Inbound> {
+    return this.ledger.write(() => {
+      const now = this.#get(row.id);
+      return now.askedAtMs === row.askedAtMs ? this.#change(row, { ...notes, ...this.#to(row, event) }, isTold) : now;
+    });
   }
 
   /** Within a state. */
   async note(row: Inbound, notes: Notes): Promise<Inbound> {
-    return this.#write(row, notes);
+    return this.ledger.write(() => this.#change(row, notes, false));
   }
 
-  /** Back in line, for its own later attempt. */
-  async defer(row: Inbound, runAtMs: number, isCharged: boolean, error: TransferError): Promise<Inbound> {
-    return this.#write(row, {
-      run_at_ms: runAtMs,
-      failures: row.failures + (isCharged ? 1 : 0),
-      error_code: error.code,
-      error_message: error.message.slice(0, 1_000),
+  /** Back in line, for its own later attempt; one that has been asked for again meanwhile goes at once. */
+  async defer(row: Inbound, runAtMs: number, error: TransferError, isTold = false): Promise<Inbound> {
+    return this.ledger.write(() => {
+      const isAsked = this.#get(row.id).askedAtMs !== row.askedAtMs;
+      const values = {
+        run_at_ms: isAsked ? 0 : runAtMs,
+        failures: row.failures + 1,
+        error_code: error.code,
+        error_message: error.message.slice(0, 1_000),
+      };
+      return this.#change(row, values, isTold);
     });
   }
 
   /** Ended ones beyond so many are forgotten, but for the last of each key: it tells what need not come again. */
   async prune(keep: number): Promise<void> {
-    await this.ledger.write(() =>
-      this.#sql
-        .prepare(
-          `DELETE FROM inbound WHERE state IN ('failed', 'superseded', 'done')
-             AND id <= (SELECT MAX(id) FROM inbound) - ?
-             AND (outcome = 'archived' OR EXISTS (SELECT 1 FROM inbound AS later WHERE later.object_key = inbound.object_key AND later.id > inbound.id))`,
-        )
-        .run(keep),
-    );
+    const ended = `FROM inbound WHERE state IN ('failed', 'superseded', 'done')
+      AND id <= (SELECT MAX(id) FROM inbound) - ?
+      AND (outcome = 'archived' OR EXISTS (SELECT 1 FROM inbound AS later WHERE later.object_key = inbound.object_key AND later.id > inbound.id))`;
+    if (this.#sql.prepare(`SELECT 1 ${ended} LIMIT 1`).get(keep) === undefined) return;
+    await this.ledger.write(() => this.#sql.prepare(`DELETE ${ended}`).run(keep));
   }
 
   #latest(key: string): Inbound | undefined {
@@ -166,43 +200,67 @@ export class InboxTable {
     );
   }
 
-  #move(row: Inbound, event: InboundEvent, notes: Notes, andThen?: () => void): Promise<Inbound> {
-    const to = (TRANSITIONS[row.state] as Partial<Record<InboundEvent, string>>)[event];
-    if (to === undefined) throw new Error(`an inbound object that is ${row.state} cannot ${event}`);
-    return this.#write(row, { ...notes, state: to }, andThen);
+  /** One that waits to be looked for is looked for now. */
+  #hasten({ id, request, askedAtMs }: Inbound, by: string | undefined): void {
+    this.#sql.exactlyOne(
+      `UPDATE inbound SET run_at_ms = 0, asked_at_ms = ?, request = ?, error_code = NULL WHERE id = ? AND state = 'wanted'`,
+      Math.max(this.nowMs(), askedAtMs + 1),
+      by ?? request ?? null,
+      id,
+    );
   }
 
-  #write(
-    row: Inbound,
-    values: Notes & { state?: string; run_at_ms?: number; failures?: number },
-    andThen?: () => void,
-  ): Promise<Inbound> {
-    const ends = values.state === 'done' || values.state === 'failed' || values.state === 'superseded';
-    const all = { ...values, ...(ends ? { concluded_at_ms: this.nowMs() } : {}) };
-    const set = Object.keys(all)
-      .map((name) => `${name} = :${name}`)
-      .join(', ');
+  #get(id: number): Inbound {
+    return inboundOf(this.#sql.prepare('SELECT * FROM inbound WHERE id = ?').get(id) as InboundRecord);
+  }
+
+  #to(row: Inbound, event: InboundEvent): { state: string } {
+    const state = (TRANSITIONS[row.state] as Partial<Record<InboundEvent, string>>)[event];
+    if (state === undefined) throw new Error(`an inbound object that is ${row.state} cannot ${event}`);
+    return { state };
+  }
+
+  async #move(row: Inbound, event: InboundEvent, notes: Notes, andThen?: () => void): Promise<Inbound> {
+    const values = { ...notes, ...this.#to(row, event) };
     return this.ledger.write(() => {
-      this.#sql.exactlyOne(`UPDATE inbound SET ${set} WHERE id = :id AND state = :was`, {
-        ...all,
-        id: row.id,
-        was: row.state,
-      });
-      const record = this.#sql.prepare('SELECT * FROM inbound WHERE id = ?').get(row.id) as InboundRecord;
-      const now = inboundOf(record);
-      if (ends || (row.state === 'landing' && values.state === 'landed')) this.onStep(now);
+      const now = this.#change(row, values, ENDED.has(values.state) || (row.state === 'landing' && event === 'land'));
       andThen?.();
       return now;
     });
   }
+
+  /** In a transaction. */
+  #change(
+    row: Inbound,
+    values: Notes & { state?: string; run_at_ms?: number; failures?: number },
+    isTold: boolean,
+  ): Inbound {
+    const ends = values.state !== undefined && ENDED.has(values.state);
+    const all = { ...values, ...(ends ? { concluded_at_ms: this.nowMs() } : {}) };
+    const set = Object.keys(all)
+      .map((name) => `${name} = :${name}`)
+      .join(', ');
+    this.#sql.exactlyOne(`UPDATE inbound SET ${set} WHERE id = :id AND state = :was`, {
+      ...all,
+      id: row.id,
+      was: row.state,
+    });
+    const now = this.#get(row.id);
+    if (isTold) this.onStep(now);
+    return now;
+  }
 }
 
-/** On its way, or ended and still in the bucket in that version. What is gone from there is new again. */
-function isKnown(row: Inbound, wanted: string | undefined): boolean {
-  const { state, etag } = row;
-  if (state === 'superseded' || hasLeft(row)) return false;
-  if (state === 'done' || state === 'failed') return wanted !== undefined && wanted === etag;
-  return true;
+/**
+ * Whether there is anything to do for it, the latest of its key being what it is.
+ * @param etag undefined: whatever is there, which may be another version by now
+ */
+function decideWanted(latest: Inbound, etag: string | undefined): 'add' | 'hasten' | 'known' {
+  const { state } = latest;
+  const isSame = etag !== undefined && etag === latest.etag;
+  if (state === 'wanted') return etag === undefined ? 'hasten' : 'known'; // it looks what is there, whatever that is
+  if (state === 'superseded' || hasLeft(latest)) return 'add'; // what is gone is new again
+  return isSame ? 'known' : 'add'; // behind one that is on its way
 }
 
 /** Archived, or taken away or replaced by somebody else: the same bytes under the same key are there anew. */

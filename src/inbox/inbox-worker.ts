@@ -1,6 +1,6 @@
 import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock';
-import { backoffMs } from '../domain/backoff';
+import { backoffMs, probePauseMs } from '../domain/backoff';
 import { asTransferError, hasCode, TransferError } from '../domain/errors';
 import type { Link } from '../link/link';
 import type { Log } from '../log';
@@ -17,6 +17,8 @@ export interface InboxWorkerOptions {
   readonly parallelObjects: number;
   readonly retryMaxMs: number;
   readonly accountProbeMaxMs: number;
+  /** How often an object is looked for that S3 says nothing of. */
+  readonly unseenProbeMs: number;
   readonly clock: Clock;
   /** 0 ≤ dice < 1 */
   readonly dice: () => number;
@@ -25,6 +27,8 @@ export interface InboxWorkerOptions {
 
 const RETRY_BASE_MS = 1_000;
 const IDLE_MS = 60_000;
+/** An object that S3 says nothing of, gone or denied, is looked for at growing intervals, and then no more. */
+const UNSEEN = { baseMs: 60_000, giveUpMs: 7 * 86_400_000 } as const;
 /** A large object may take hours: it never gets the last way down. */
 const LARGE_BYTES = 64 * 1024 * 1024;
 /** An object in the middle of a step when we are stopped may end it in peace; a large one resumes. */
@@ -82,9 +86,9 @@ export class InboxWorker {
 
   /** @returns for how many milliseconds there is nothing to do */
   async #step(): Promise<number> {
-    const { table, link, parallelObjects, retryMaxMs, accountProbeMaxMs, clock } = this.options;
+    const { table, link, parallelObjects, retryMaxMs, accountProbeMaxMs, unseenProbeMs, clock } = this.options;
     const nowMs = clock.nowMs();
-    await table.clampRunAt(nowMs + Math.max(retryMaxMs, accountProbeMaxMs) + IDLE_MS);
+    await table.clampRunAt(nowMs + Math.max(retryMaxMs, accountProbeMaxMs, unseenProbeMs) + IDLE_MS);
     if (link.status.state === 'down') return IDLE_MS; // its coming up wakes us
     while (this.#active.size < parallelObjects) {
       const atMostBytes = this.#hasRoomForLarge() ? Number.MAX_SAFE_INTEGER : LARGE_BYTES;
@@ -153,25 +157,42 @@ export class InboxWorker {
   }
 
   async #conclude(row: Inbound, error: TransferError): Promise<void> {
-    const { table, clock, dice, log, retryMaxMs, accountProbeMaxMs } = this.options;
+    const { table, pull, clock, dice, log, retryMaxMs, accountProbeMaxMs } = this.options;
     const fields = { id: row.id, key: row.objectKey, code: error.code, reason: error.message };
     if (ENDED.includes(row.state) || error.recovery === 'release') return;
     if (error.recovery === 'give-up' && !ARCHIVING.has(row.state)) {
-      await table.step(row, 'fail', { error_code: error.code, error_message: error.message.slice(0, 1_000) });
+      await pull.giveUp(row, error);
       log.error(fields, 'object cannot be taken');
       return;
     }
+    if (error.code === 'OBJECT_UNSEEN') return this.#lookAgain(row, error);
     if (error.recovery === 'await-link' && (await this.#isLinkDown(error))) return; // it keeps its place in line
     const isAccount = error.recovery === 'await-account';
     const capMs = isAccount ? accountProbeMaxMs : retryMaxMs;
     const pauseMs = backoffMs(row.failures, { baseMs: RETRY_BASE_MS, capMs }, dice());
-    await table.defer(row, clock.nowMs() + pauseMs, true, error);
+    await table.defer(row, clock.nowMs() + pauseMs, error);
     if (!isAccount && error.code !== 'NO_ROOM' && error.code !== 'DISK_FAILED') {
       log.warn(fields, 'attempt failed, another follows');
       return;
     }
     if (this.#told === undefined) log.error(fields, 'objects cannot come down');
     this.#told = error.message;
+  }
+
+  /** It is nobody's fault until it is known to be there; whoever asked is told once, and may ask again. */
+  async #lookAgain(row: Inbound, error: TransferError): Promise<void> {
+    const { table, pull, clock, dice, log, unseenProbeMs } = this.options;
+    const fields = { id: row.id, key: row.objectKey, code: error.code, reason: error.message };
+    const nowMs = clock.nowMs();
+    if (nowMs - row.askedAtMs > UNSEEN.giveUpMs && !ARCHIVING.has(row.state)) {
+      await pull.giveUp(row, error);
+      log.error(fields, 'object cannot be taken');
+      return;
+    }
+    const isNew = row.errorCode !== 'OBJECT_UNSEEN';
+    const pauseMs = probePauseMs(isNew ? 0 : row.failures, { baseMs: UNSEEN.baseMs, capMs: unseenProbeMs }, dice());
+    await table.defer(row, nowMs + pauseMs, error, isNew);
+    if (isNew) log.warn(fields, 'an object is not there, or denied; it is looked for now and then');
   }
 
   async #isLinkDown(error: TransferError): Promise<boolean> {

@@ -46,6 +46,8 @@ export interface InboxStatus {
 const IDLE_MS = 3_600_000;
 const AGAIN_BASE_MS = 5_000;
 const AT_A_TIME = 500;
+const LISTING_FAILS = 'the inbox cannot be listed, objects come by name only';
+const KEYS_FAIL = 'the keys of the inbox cannot be polled';
 
 /**
  * Finds what has to come down: by being told, and by looking, because a message may be lost: at start, after each
@@ -67,7 +69,9 @@ export class Inbox {
 
   get status(): Omit<InboxStatus, 'folder'> {
     const { table, worker, archive } = this.options;
-    const problems = [this.#problem, worker.problem, archive.problem].filter((one) => one !== undefined);
+    const problems = [this.#problem, worker.problem, archive.problem, explainUnseen(table.unseen)].filter(
+      (one) => one !== undefined,
+    );
     return { ...table.counts, lastLookAtMs: this.#lastLookAtMs, problems };
   }
 
@@ -131,16 +135,18 @@ export class Inbox {
 
   /** @returns for how many milliseconds there is nothing to do */
   async #step(): Promise<number> {
-    const { clock, link, pollMs, dice } = this.options;
+    const { clock, link, pollMs, dice, log } = this.options;
     const waitMs = this.#nextLookMs - clock.monotonicMs();
     if (!this.#isAsked && waitMs > 0) return Math.min(IDLE_MS, waitMs);
     if (link.status.state === 'down') return IDLE_MS; // its coming up wakes us
     const requests = this.#requests.splice(0);
     this.#isAsked = false;
     try {
-      await this.#find(requests.find((id) => id !== undefined));
+      const problem = await this.#find(requests.find((id) => id !== undefined));
       this.#failures = 0;
-      this.#problem = undefined;
+      if (problem !== undefined && problem !== this.#problem)
+        log.warn({ reason: problem }, 'a key that is polled is not there, or denied');
+      this.#problem = problem;
       this.#lastLookAtMs = clock.nowMs();
       // Half to one and a half: a fleet that was switched on together must not ask together for ever.
       this.#nextLookMs = clock.monotonicMs() + (pollMs === 0 ? Number.POSITIVE_INFINITY : pollMs * (0.5 + dice()));
@@ -159,23 +165,26 @@ export class Inbox {
     this.#failures += 1;
     this.#nextLookMs = clock.monotonicMs() + pauseMs * (0.5 + dice() / 2);
     if (!isLasting) this.#requests.unshift(...requests);
-    if (this.#problem === undefined && isLasting)
-      log.warn({ code: error.code, reason: error.message }, 'the inbox cannot be listed, objects come by name only');
-    if (isLasting) this.#problem = `the inbox cannot be listed, objects come by name only: ${error.message}`;
+    if (isLasting) {
+      const what = this.options.keys.length > 0 ? KEYS_FAIL : LISTING_FAILS;
+      if (this.#problem === undefined) log.warn({ code: error.code, reason: error.message }, what);
+      this.#problem = `${what}: ${error.message}`;
+    }
     if (error.recovery === 'await-link')
       await link.verify(error.code === 'CREDENTIALS_UNREACHABLE' ? 'credentials' : 's3').catch((stopped: unknown) => {
         if (!hasCode(stopped, 'STOPPING')) throw stopped;
       });
   }
 
-  async #find(request: string | undefined): Promise<void> {
+  /** @returns what a person should know of it */
+  async #find(request: string | undefined): Promise<string | undefined> {
     const { keys, table, historyObjects } = this.options;
-    if (keys.length > 0) await this.#pollKeys(request);
-    else await this.#list(request);
+    const problem = keys.length > 0 ? await this.#pollKeys(request) : await this.#list(request);
     await table.prune(historyObjects);
+    return problem;
   }
 
-  async #list(request: string | undefined): Promise<void> {
+  async #list(request: string | undefined): Promise<undefined> {
     const { store, table, worker, prefix, only } = this.options;
     for await (const page of store.list(prefix, this.#stopping.signal)) {
       const files = page.filter(
@@ -192,9 +201,10 @@ export class Inbox {
   }
 
   /** Each by itself: one that is denied holds up no other. */
-  async #pollKeys(request: string | undefined): Promise<void> {
+  async #pollKeys(request: string | undefined): Promise<string | undefined> {
     const { store, table, worker, keys } = this.options;
     let failure: TransferError | undefined;
+    let unseen: string | undefined;
     for (const key of keys) {
       const latest = table.findLatest(key);
       try {
@@ -207,9 +217,14 @@ export class Inbox {
       } catch (cause) {
         const error = asTransferError(cause);
         if (error.recovery === 'await-link' || error.recovery === 'release') throw error;
-        failure = error;
+        if (error.code === 'OBJECT_UNSEEN') unseen = error.message;
+        else failure = error;
       }
     }
     if (failure !== undefined) throw failure;
+    return unseen;
   }
 }
+
+const explainUnseen = ({ count, reason }: { count: number; reason: string | null }): string | undefined =>
+  count === 0 ? undefined : `${count} asked for by name not there, or denied; looked for now and then: ${reason}`;

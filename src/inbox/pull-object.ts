@@ -6,7 +6,7 @@ import type { Log } from '../log';
 import type { Inbound } from './inbound';
 import type { InboxArchive } from './inbox-archive';
 import type { InboxStore, RemoteObject } from './inbox-store';
-import type { InboxTable } from './inbox-table';
+import type { InboxTable, Notes } from './inbox-table';
 import { ENDED } from './transitions';
 
 export interface PullOptions {
@@ -52,6 +52,20 @@ export class PullObject {
     }
   }
 
+  /** Only a person can change it. What has come of it goes. */
+  async giveUp(row: Inbound, { code, message }: TransferError): Promise<void> {
+    if (row.landedPath !== undefined && row.state !== 'wanted') {
+      try {
+        const landing = this.#open(row);
+        landing.discard();
+        landing.close();
+      } catch {
+        // its folder is no folder any more
+      }
+    }
+    await this.options.table.step(row, 'fail', { error_code: code, error_message: message.slice(0, 1_000) });
+  }
+
   #advance(attempt: PullAttempt, signal: AbortSignal): Promise<Inbound> {
     switch (attempt.row.state) {
       case 'wanted':
@@ -78,14 +92,18 @@ export class PullObject {
       );
     const remote = await store.find(objectKey, signal);
     if (remote === undefined)
-      return table.step(row, 'supersede', {
+      return this.#dismiss(row, 'supersede', {
         error_code: 'OBJECT_MISSING',
         error_message: `there is no object ${objectKey} now`,
       });
     attempt.remote = remote;
     const facts = { etag: remote.etag, size_bytes: remote.sizeBytes };
     if (table.hasLanded(row, remote.etag))
-      return table.step(row, 'skip', { ...facts, outcome: 'skipped', error_message: 'this version has landed before' });
+      return this.#dismiss(row, 'skip', {
+        ...facts,
+        outcome: 'skipped',
+        error_message: 'this version has landed before',
+      });
     if (maxObjectBytes !== undefined && remote.sizeBytes > maxObjectBytes) {
       attempt.row = await table.note(row, facts);
       throw new TransferError(
@@ -98,6 +116,12 @@ export class PullObject {
     if (local.isMapped)
       log.warn({ key: objectKey, path: local.path }, 'the object cannot have its own name here and gets another');
     return table.step(row, 'begin', { ...facts, boot_id: bootId, durable_bytes: 0, landed_path: local.path });
+  }
+
+  /** Nothing has come. Who asked while the version before was on its way, and gave no id, is told of that one alone. */
+  #dismiss(row: Inbound, event: 'skip' | 'supersede', notes: Notes): Promise<Inbound> {
+    const { table } = this.options;
+    return table.dismiss(row, event, notes, row.request !== undefined || !table.wasAskedMeanwhile(row));
   }
 
   async #fetch(attempt: PullAttempt, signal: AbortSignal): Promise<Inbound> {
@@ -135,14 +159,15 @@ export class PullObject {
     }
   }
 
-  /** An earlier attempt may have landed it, and been killed before it could be noted: the inode tells. */
+  /** An earlier attempt may have landed it, and been killed before it could be noted. */
   async #land(row: Inbound): Promise<Inbound> {
     const { table, onExisting } = this.options;
     const landing = this.#open(row);
+    const file = { inode: row.inode!, sizeBytes: row.sizeBytes!, crc32: row.crc32! };
     try {
-      let name = landing.findLanded(row.inode!);
+      let name = await landing.findLanded(file);
       if (name === undefined) {
-        if (!landing.holds(row.inode!)) {
+        if (!(await landing.holds(file))) {
           landing.discard();
           return await table.step(row, 'refetch', { durable_bytes: 0 });
         }

@@ -30,10 +30,11 @@ export function describeInboxPlace(run: ContractRun): void {
     },
   );
 
-  test.each(INBOX_CALLS)("%s to another account's bucket is ACCESS_DENIED", async (_, call) => {
+  test.each(INBOX_CALLS)("%s to another account's bucket is denied", async (name, call) => {
     const etag = await s.place(CALLED_KEY, 'bytes');
     const store = s.inbox({ expectedBucketOwner: '999999999999' });
-    await s.expectCode(call(store, { ...NOBODYS, etag }), 'ACCESS_DENIED', { 'owner-unchecked': 'accepted' });
+    const code = name === 'find' || name === 'findOther' ? 'OBJECT_UNSEEN' : 'ACCESS_DENIED'; // as if nobody may list
+    await s.expectCode(call(store, { ...NOBODYS, etag }), code, { 'owner-unchecked': 'accepted' });
   });
 
   test.each(INBOX_CALLS)('%s: the right owner is let in', async (_, call) => {

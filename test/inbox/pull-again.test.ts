@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CompleteMultipartUploadCommand, CreateMultipartUploadCommand, UploadPartCommand } from '@aws-sdk/client-s3';
 import { adminS3 } from '../support/admin-s3';
@@ -60,6 +60,38 @@ describe('the inbox, when something was there before', () => {
         5_000,
       );
     }
+  });
+
+  it('comes once more when it was replaced and asked for by name while the version before was on its way', async () => {
+    const key = 'device00/inbox/a.txt';
+    let copies = 0;
+    site = await InboxSite.create({
+      policy: {
+        Version: '2012-10-17',
+        Statement: [{ Effect: 'Allow', Action: ['s3:GetObject', 's3:ListBucket'], Resource: '*' }],
+      },
+      edge: {
+        wrapInbox: (store) => ({
+          list: (...args) => store.list(...args),
+          find: (...args) => store.find(...args),
+          findOther: (...args) => store.findOther(...args),
+          file: (one) => store.file(one),
+          copy: (...args) =>
+            store.copy(...args).catch(async (denied: unknown) => {
+              if (++copies === 1) {
+                await site.put(key, 'two');
+                await site.courier.component.pull([key]);
+              }
+              throw denied; // and so it ends without a look
+            }),
+          remove: (...args) => store.remove(...args),
+        }),
+      },
+    });
+    await site.put(key, 'one');
+    await site.courier.start();
+    await until('the other version', () => existsSync(join(site.folder, 'a.txt')) && site.read('a.txt') === 'two');
+    await site.settled();
   });
 });
 

@@ -76,23 +76,29 @@ export class S3InboxStore implements InboxStore {
       return remoteObject(head, key);
     } catch (error) {
       if (hasCode(error, 'OBJECT_MISSING')) return undefined;
-      if (hasCode(error, 'ACCESS_DENIED') && (await this.#isUnlisted(key, signal))) return undefined;
-      throw error;
+      if (!hasCode(error, 'ACCESS_DENIED')) throw error;
+      const listed = await this.#isListed(key, signal);
+      if (listed === undefined) throw unseen(error);
+      if (listed) throw error;
+      return undefined;
     }
   }
 
-  /** Who may not list the whole bucket gets a 403 for a key that is missing, too: a listing of its folder may tell. */
-  async #isUnlisted(key: string, signal: AbortSignal): Promise<boolean> {
+  /**
+   * Who may not list the whole bucket gets a 403 for a key that is missing, too: a listing of its folder may tell.
+   * @returns undefined when that is denied as well
+   */
+  async #isListed(key: string, signal: AbortSignal): Promise<boolean | undefined> {
     const folder = key.slice(0, key.lastIndexOf('/') + 1);
-    if (this.#listDenied.has(folder)) return false;
+    if (this.#listDenied.has(folder)) return undefined;
     try {
-      for await (const page of this.list(key, signal)) return !page.some((listed) => listed.key === key); // it would be the first
-      return true;
+      for await (const page of this.list(key, signal)) return page.some((listed) => listed.key === key); // it would be the first
+      return false;
     } catch (error) {
       if (!hasCode(error, 'ACCESS_DENIED')) throw error;
       if (this.#listDenied.size >= MOST_FOLDERS) this.#listDenied.clear();
       this.#listDenied.add(folder);
-      return false;
+      return undefined;
     }
   }
 
@@ -118,6 +124,7 @@ export class S3InboxStore implements InboxStore {
       return answer.ETag === known ? 'same' : answer.ETag;
     } catch (error) {
       if (hasCode(error, 'OBJECT_MISSING')) return undefined;
+      if (hasCode(error, 'ACCESS_DENIED')) throw unseen(error);
       if (statusOf(error) === 304) return 'same';
       if (statusOf(error) !== 416) throw error; // an empty object has no first byte
       const found = await this.find(key, signal);
@@ -197,6 +204,15 @@ export class S3InboxStore implements InboxStore {
 
 const changed = (key: string, cause?: unknown): TransferError =>
   new TransferError('OBJECT_CHANGED', `${key} has been replaced in the meantime`, { cause });
+
+const unseen = (denied: TransferError): TransferError =>
+  new TransferError(
+    'OBJECT_UNSEEN',
+    `${denied.message}; or put it there: without s3:ListBucket S3 does not say which`,
+    {
+      cause: denied,
+    },
+  );
 
 const statusOf = (error: unknown): number | undefined =>
   (error as { cause?: { $metadata?: { httpStatusCode?: number } } }).cause?.$metadata?.httpStatusCode;
