@@ -55,8 +55,8 @@ export function buildInbox(config: Config, surroundings: InboxSurroundings): Inb
   const table = new InboxTable(
     ledger,
     () => clock.nowMs(),
-    (row) => {
-      if (row.state !== 'landed') tell(inboundResult(row));
+    (row, has) => {
+      if (has !== 'landed') tell(inboundResult(row));
       else if (channels.includes('local'))
         publications.add({ channel: 'local', topic: inbox.landedTopic, payload: landedMessage(row, folder) });
       setImmediate(onStored);

@@ -215,7 +215,9 @@ const inbox = section({
     .default('overwrite')
     .describe('When a file of that name is there: replace it, land as `name (1).ext`, or leave both where they are.'),
   maxObjectBytes: whole(0).optional().describe('Larger objects are not fetched, and stay in the bucket.'),
-  parallelObjects: whole(1, 64).default(4).describe('Objects under way at once.'),
+  parallelObjects: whole(1, 64)
+    .default(16)
+    .describe('Objects under way at once; of those larger than 64 MiB four at most.'),
   pullTopic: text().default('courier/{thing}/inbox/pull').describe('MQTT topic on which a pull is asked for.'),
   resultTopic: text().default('courier/{thing}/inbox/result').describe('MQTT topic on which results are told.'),
   landedTopic: text()

@@ -47,24 +47,32 @@ export class InboxArchive {
 
   /** Committed before anything is copied: what is found there after a kill can be our own. */
   async #choose(row: Inbound, signal: AbortSignal): Promise<Inbound> {
-    const { table, prefix, archivePrefix, nowMs } = this.options;
-    const { objectKey } = row;
-    if (!objectKey.startsWith(prefix)) return table.step(row, 'keep', { outcome: 'landed' });
-    const plain = archivePrefix + objectKey.slice(prefix.length);
-    const now = nowMs();
+    const { table } = this.options;
     try {
-      for (let tries = 0; tries <= TRIES; tries++) {
-        const key = tries === 0 ? plain : renamedKey(plain, now, tries);
-        const found = await this.#look(key, signal); // also where others were denied: one that is there need not be
-        // Nobody tells us what is there: a name with the time in it is free, as far as anybody can know.
-        if (found === undefined || (found === 'unseen' && tries > 0)) {
-          this.#free.add(row.id);
-          return await table.step(row, 'archive', { archive_key: key });
-        }
-      }
+      const key = await this.findFreeKey(row, signal);
+      return await (key === undefined
+        ? table.step(row, 'keep', { outcome: 'landed' })
+        : table.step(row, 'archive', { archive_key: key }));
     } catch (error) {
       if (hasCode(error, 'KEY_TOO_LONG')) return this.#keep(row, error);
       throw error;
+    }
+  }
+
+  /** To be committed before anything is copied there. @returns undefined when the object stays where it is */
+  async findFreeKey({ id, objectKey }: Inbound, signal: AbortSignal): Promise<string | undefined> {
+    const { prefix, archivePrefix, nowMs } = this.options;
+    if (!objectKey.startsWith(prefix)) return undefined;
+    const plain = archivePrefix + objectKey.slice(prefix.length);
+    const now = nowMs();
+    for (let tries = 0; tries <= TRIES; tries++) {
+      const key = tries === 0 ? plain : renamedKey(plain, now, tries);
+      const found = await this.#look(key, signal); // also where others were denied: one that is there need not be
+      // Nobody tells us what is there: a name with the time in it is free, as far as anybody can know.
+      if (found === undefined || (found === 'unseen' && tries > 0)) {
+        this.#free.add(id);
+        return key;
+      }
     }
     throw new TransferError('CONFLICT', `${plain} and ${TRIES} names beside it are taken in the archive`);
   }

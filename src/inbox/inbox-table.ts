@@ -30,7 +30,11 @@ export type Notes = Partial<
   >
 >;
 
+/** What there is to tell of a row. */
+export type Has = 'ended' | 'landed' | 'to wait';
+
 const ENDED: ReadonlySet<string> = new Set(ENDED_STATES);
+const LANDS: ReadonlySet<InboundEvent> = new Set(['land', 'landToArchive']);
 const OPEN = "state NOT IN ('failed', 'superseded', 'done')";
 
 /** The inbound objects' rows: every write is guarded by the state it starts from, and resolves once durable. */
@@ -41,7 +45,7 @@ export class InboxTable {
     private readonly ledger: Ledger,
     private readonly nowMs: () => number,
     /** In the transaction that ends a row, has landed it, or lets it wait: what is to be told of it is stored with it. */
-    private readonly onStep: (row: Inbound) => void,
+    private readonly onStep: (row: Inbound, has: Has) => void,
   ) {
     this.#sql = new Statements(ledger.db);
   }
@@ -151,13 +155,15 @@ export class InboxTable {
   async dismiss(row: Inbound, event: 'skip' | 'supersede', notes: Notes, isTold: boolean): Promise<Inbound> {
     return this.ledger.write(() => {
       const now = this.#get(row.id);
-      return now.askedAtMs === row.askedAtMs ? this.#change(row, { ...notes, ...this.#to(row, event) }, isTold) : now;
+      return now.askedAtMs === row.askedAtMs
+        ? this.#change(row, { ...notes, ...this.#to(row, event) }, isTold ? 'ended' : undefined)
+        : now;
     });
   }
 
   /** Within a state. */
   async note(row: Inbound, notes: Notes): Promise<Inbound> {
-    return this.ledger.write(() => this.#change(row, notes, false));
+    return this.ledger.write(() => this.#change(row, notes, undefined));
   }
 
   /** Back in line, for its own later attempt; one that has been asked for again meanwhile goes at once. */
@@ -170,7 +176,7 @@ export class InboxTable {
         error_code: error.code,
         error_message: error.message.slice(0, 1_000),
       };
-      return this.#change(row, values, isTold);
+      return this.#change(row, values, isTold ? 'to wait' : undefined);
     });
   }
 
@@ -223,7 +229,8 @@ export class InboxTable {
   async #move(row: Inbound, event: InboundEvent, notes: Notes, andThen?: () => void): Promise<Inbound> {
     const values = { ...notes, ...this.#to(row, event) };
     return this.ledger.write(() => {
-      const now = this.#change(row, values, ENDED.has(values.state) || (row.state === 'landing' && event === 'land'));
+      const has = ENDED.has(values.state) ? 'ended' : LANDS.has(event) ? 'landed' : undefined;
+      const now = this.#change(row, values, has);
       andThen?.();
       return now;
     });
@@ -233,7 +240,7 @@ export class InboxTable {
   #change(
     row: Inbound,
     values: Notes & { state?: string; run_at_ms?: number; failures?: number },
-    isTold: boolean,
+    has: Has | undefined,
   ): Inbound {
     const ends = values.state !== undefined && ENDED.has(values.state);
     const all = { ...values, ...(ends ? { concluded_at_ms: this.nowMs() } : {}) };
@@ -246,7 +253,7 @@ export class InboxTable {
       was: row.state,
     });
     const now = this.#get(row.id);
-    if (isTold) this.onStep(now);
+    if (has !== undefined) this.onStep(now, has);
     return now;
   }
 }

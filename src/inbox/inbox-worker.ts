@@ -29,8 +29,9 @@ const RETRY_BASE_MS = 1_000;
 const IDLE_MS = 60_000;
 /** An object that S3 says nothing of, gone or denied, is looked for at growing intervals, and then no more. */
 const UNSEEN = { baseMs: 60_000, giveUpMs: 7 * 86_400_000 } as const;
-/** A large object may take hours: it never gets the last way down. */
+/** A large object may take hours: it never gets the last way down, and a few of them fill any link. */
 const LARGE_BYTES = 64 * 1024 * 1024;
+const MOST_LARGE = 4;
 /** An object in the middle of a step when we are stopped may end it in peace; a large one resumes. */
 const STOP_GRACE_MS = 1_500;
 
@@ -103,7 +104,7 @@ export class InboxWorker {
   /** @param but the one that asks */
   #hasRoomForLarge(but?: Inbound): boolean {
     const large = this.active.filter(({ row }) => row.id !== but?.id && isLarge(row)).length;
-    return large < Math.max(1, this.options.parallelObjects - 1);
+    return large < Math.max(1, Math.min(MOST_LARGE, this.options.parallelObjects - 1));
   }
 
   async #untilDrained(): Promise<void> {

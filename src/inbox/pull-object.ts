@@ -73,7 +73,7 @@ export class PullObject {
       case 'fetching':
         return this.#fetch(attempt, signal);
       case 'landing':
-        return this.#land(attempt.row);
+        return this.#land(attempt.row, signal);
       default:
         return this.options.archive.advance(attempt.row, attempt.remote, signal);
     }
@@ -160,8 +160,8 @@ export class PullObject {
   }
 
   /** An earlier attempt may have landed it, and been killed before it could be noted. */
-  async #land(row: Inbound): Promise<Inbound> {
-    const { table, onExisting } = this.options;
+  async #land(row: Inbound, signal: AbortSignal): Promise<Inbound> {
+    const { table, archive, onExisting } = this.options;
     const landing = this.#open(row);
     const file = { inode: row.inode!, sizeBytes: row.sizeBytes!, crc32: row.crc32! };
     try {
@@ -181,7 +181,11 @@ export class PullObject {
         });
       await landing.sync();
       const folder = row.landedPath!.slice(0, row.landedPath!.lastIndexOf('/') + 1);
-      return await table.step(row, 'land', { landed_path: `${folder}${name.toString()}` });
+      const landed_path = `${folder}${name.toString()}`;
+      // One commit for both, where S3 answers; that a file has landed waits for no link.
+      const archive_key = await archive.findFreeKey(row, signal).catch(() => undefined);
+      if (archive_key === undefined) return await table.step(row, 'land', { landed_path });
+      return await table.step(row, 'landToArchive', { landed_path, archive_key });
     } catch (error) {
       if (hasCode(error, 'PATH_REFUSED')) landing.discard(); // it is given up
       throw error;

@@ -2,7 +2,7 @@
 export const TRANSITIONS = {
   wanted: { begin: 'fetching', skip: 'done', supersede: 'superseded', fail: 'failed' },
   fetching: { verify: 'landing', supersede: 'superseded', fail: 'failed' },
-  landing: { land: 'landed', skip: 'done', refetch: 'fetching', fail: 'failed' },
+  landing: { land: 'landed', landToArchive: 'archiving', skip: 'done', refetch: 'fetching', fail: 'failed' },
   landed: { keep: 'done', archive: 'archiving' },
   archiving: { copied: 'archived', rename: 'landed', keep: 'done' },
   archived: { remove: 'done', keep: 'done' },
