@@ -33,3 +33,7 @@ export function objectHeaders(
   if (onlyIfAbsent) headers['if-none-match'] = '*';
   return headers;
 }
+
+/** Refused by S3 when the bucket is somebody else's. */
+export const ownerHeader = (expectedBucketOwner: string | undefined): Record<string, string> =>
+  expectedBucketOwner === undefined ? {} : { 'x-amz-expected-bucket-owner': expectedBucketOwner };

@@ -1,20 +1,21 @@
 import type { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { hasCode, type TransferError } from '../../domain/errors';
+import { hasCode } from '../../domain/errors';
 import type { Body } from '../../upload/body';
 import type { CredentialsSource, SessionCredentials } from '../credentials/session-credentials';
 import type { Answer } from './answer-reader';
 import type { ConnectionPool } from './connection-pool';
 import { exchange, NoAnswer } from './exchange';
+import { explainAnswer, explainSdkError, WrongRegion } from './explain-refusal';
 import { findPlainBaseUrl, type S3Place } from './plain-base-url';
-import { escapeUri, PutSigner } from './put-signer';
+import { escapeUri, RequestSigner } from './request-signer';
 import { type S3Call, translateS3Error } from './translate-s3-error';
 
 export interface S3ConnectionOptions extends S3Place {
   readonly stallMs: number;
   readonly credentials: CredentialsSource;
-  /** For PutObject, UploadPart and the probe. */
+  /** For the probe, and what each small file costs. */
   readonly connections: ConnectionPool;
   /** For the SDK's calls. */
   readonly agent: HttpAgent | HttpsAgent;
@@ -37,6 +38,22 @@ interface SignedPut {
   readonly repeatable: boolean;
 }
 
+/** It may be repeated without harm. */
+interface BodilessCall {
+  readonly method: 'HEAD' | 'PUT' | 'DELETE';
+  readonly key: string;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly signal: AbortSignal;
+}
+
+type SignedCall = Omit<SignedPut, 'body'> & {
+  readonly method: BodilessCall['method'];
+  readonly body: Body | undefined;
+};
+
+const NO_QUERY = {};
+const SHA256_OF_NOTHING = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855';
+
 /** How often a request may meet a kept connection that the far end closed, before that counts as no answer. */
 const MAX_STALE_CONNECTIONS = 64;
 
@@ -49,7 +66,7 @@ export class S3Connection {
   #sdk: Promise<typeof import('@aws-sdk/client-s3')> | undefined;
   #client: S3Client | undefined;
   #base: URL | undefined;
-  #signer: PutSigner | undefined;
+  #signer: RequestSigner | undefined;
 
   constructor(private readonly options: S3ConnectionOptions) {
     this.#region = options.region;
@@ -86,24 +103,26 @@ export class S3Connection {
       try {
         return await send(await this.#getClient(), sdk);
       } catch (error) {
-        throw this.#translateSdkError(error, what);
+        throw explainSdkError(error, what, this.options.onServerDate);
       }
     });
   }
 
   /** PutObject and UploadPart: the hot path, signed and sent without the SDK. */
-  async put(what: S3Call, request: SignedPut): Promise<Answer> {
-    return this.#withRemedies(async (credentials) => {
-      const answer = await this.#sendSigned(what, request, credentials);
-      this.options.onServerDate(answer.headers.date);
-      if (answer.status >= 200 && answer.status < 300 && !answer.text.includes('<Error>')) return answer;
-      throw this.#failed(
-        what,
-        answer.status,
-        tag(answer.text, 'Code'),
-        tag(answer.text, 'Message'),
-        tag(answer.text, 'Region') || answer.headers['x-amz-bucket-region'],
-      );
+  put(what: S3Call, request: SignedPut): Promise<Answer> {
+    return this.#ask(what, { ...request, method: 'PUT' });
+  }
+
+  /** HeadObject, CopyObject, DeleteObject, without the SDK: it takes four times the CPU, and a small file is little else. */
+  send(what: S3Call, { method, key, headers, signal }: BodilessCall): Promise<Answer> {
+    return this.#ask(what, {
+      method,
+      key,
+      query: NO_QUERY,
+      headers: { ...headers, 'x-amz-content-sha256': SHA256_OF_NOTHING },
+      body: undefined,
+      signal,
+      repeatable: true,
     });
   }
 
@@ -111,6 +130,15 @@ export class S3Connection {
     this.#client?.destroy();
     this.options.agent.destroy();
     this.options.connections.close();
+  }
+
+  async #ask(what: S3Call, request: SignedCall): Promise<Answer> {
+    return this.#withRemedies(async (credentials) => {
+      const answer = await this.#sendSigned(what, request, credentials);
+      this.options.onServerDate(answer.headers.date);
+      if (answer.status >= 200 && answer.status < 300 && !answer.text.includes('<Error>')) return answer;
+      throw explainAnswer(answer, what);
+    });
   }
 
   async #withRemedies<T>(attempt: (credentials: SessionCredentials) => Promise<T>): Promise<T> {
@@ -146,16 +174,21 @@ export class S3Connection {
 
   async #sendSigned(
     what: S3Call,
-    { key, query, headers, body, signal, repeatable }: SignedPut,
+    { method, key, query, headers, body, signal, repeatable }: SignedCall,
     credentials: SessionCredentials,
   ): Promise<Answer> {
     const base = await this.#baseUrl();
-    this.#signer ??= new PutSigner(this.#region);
+    this.#signer ??= new RequestSigner(this.#region);
     const signed = this.#signer.sign(
       {
+        method,
         path: `${base.pathname.replace(/\/$/, '')}/${encodeKey(key)}`,
         query,
-        headers: { ...headers, host: base.host, 'content-length': String(body.sizeBytes) },
+        headers: {
+          ...headers,
+          host: base.host,
+          ...(method === 'PUT' ? { 'content-length': String(body?.sizeBytes ?? 0) } : {}),
+        },
       },
       credentials,
       new Date(this.options.nowMs() + this.options.clockOffsetMs()),
@@ -163,7 +196,7 @@ export class S3Connection {
     for (let stale = 0; ; stale++) {
       try {
         return await exchange({
-          method: 'PUT',
+          method,
           url: base,
           path: signed.path,
           headers: signed.headers,
@@ -238,56 +271,6 @@ export class S3Connection {
       UseArnRegion: true,
     }).url;
   }
-
-  #translateSdkError(error: unknown, what: S3Call): Error {
-    const failure = error as {
-      name?: string;
-      message?: string;
-      Region?: string;
-      $metadata?: { httpStatusCode?: number };
-      $response?: { headers?: Record<string, string> };
-    };
-    const status = failure.$metadata?.httpStatusCode;
-    if (status === undefined) {
-      if (error instanceof Error && error.name === 'TransferError') return error; // from our credentials
-      return translateS3Error(
-        { status, code: '', message: failure.message || String(failure.name), cause: error },
-        what,
-      );
-    }
-    const headers = failure.$response?.headers;
-    this.options.onServerDate(headers?.date);
-    // HEAD has no body, so the SDK makes a name of its own.
-    const code =
-      failure.name === 'Unknown' || failure.name === 'UnknownError' || failure.name === String(status)
-        ? ''
-        : (failure.name ?? '');
-    return this.#failed(
-      what,
-      status,
-      code,
-      failure.message ?? '',
-      failure.Region ?? headers?.['x-amz-bucket-region'],
-      error,
-    );
-  }
-
-  #failed(
-    what: S3Call,
-    status: number,
-    code: string,
-    message: string,
-    region: string | undefined,
-    cause?: unknown,
-  ): Error {
-    const failure = translateS3Error({ status, code, message, region, cause }, what);
-    const elsewhere =
-      status === 301 ||
-      status === 307 ||
-      code === 'AuthorizationHeaderMalformed' ||
-      code === 'IllegalLocationConstraintException';
-    return elsewhere && region !== undefined && region !== '' ? new WrongRegion(region, failure) : failure;
-  }
 }
 
 /** A CA that is not trusted looks like a dead link, and never gets better by waiting. */
@@ -302,23 +285,5 @@ function explainProbe(error: unknown, host: string): unknown {
   );
 }
 
-class WrongRegion extends Error {
-  constructor(
-    readonly region: string,
-    readonly failure: TransferError,
-  ) {
-    super(failure.message);
-  }
-}
-
 /** The path as S3 signs it: `/` stays. */
 export const encodeKey = (key: string): string => escapeUri(key).replaceAll('%2F', '/');
-
-/** S3's error documents are flat; the two or three words needed do not want a parser. */
-function tag(xml: string, name: string): string {
-  const text = new RegExp(`<${name}>([^<]*)</${name}>`).exec(xml)?.[1] ?? '';
-  return text.replace(
-    /&(lt|gt|quot|apos|amp);/g,
-    (_, entity: string) => ({ lt: '<', gt: '>', quot: '"', apos: "'", amp: '&' })[entity]!,
-  );
-}

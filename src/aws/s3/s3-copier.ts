@@ -2,7 +2,7 @@ import type { CompletedPart, HeadObjectCommandOutput } from '@aws-sdk/client-s3'
 import { hasCode, TransferError } from '../../domain/errors';
 import type { RemoteVersion } from '../../download/remote-object';
 import type { Log } from '../../log';
-import { encodeTags } from './object-headers';
+import { encodeTags, ownerHeader } from './object-headers';
 import { encodeKey, type S3Connection } from './s3-connection';
 import type { S3Call } from './translate-s3-error';
 
@@ -60,20 +60,24 @@ export class S3Copier {
     withTags: boolean,
     signal: AbortSignal,
   ): Promise<void> {
-    const { connection } = this.options;
-    await connection.call(this.#asking('s3:PutObject', to.key), (client, { CopyObjectCommand }) =>
-      client.send(
-        new CopyObjectCommand({
-          ...this.#at,
-          Key: to.key,
-          CopySource: copySource(connection.bucket, key),
-          CopySourceIfMatch: version.etag,
-          ...(to.onlyIfAbsent ? { IfNoneMatch: '*' } : {}),
-          ...(withTags ? {} : { TaggingDirective: 'REPLACE' as const }),
-        }),
-        { abortSignal: signal },
-      ),
-    );
+    const { connection, expectedBucketOwner } = this.options;
+    const { text } = await connection.send(this.#asking('s3:PutObject', to.key), {
+      method: 'PUT',
+      key: to.key,
+      headers: {
+        'x-amz-copy-source': copySource(connection.bucket, key),
+        'x-amz-copy-source-if-match': version.etag,
+        ...(to.onlyIfAbsent ? { 'if-none-match': '*' } : {}),
+        ...(withTags ? {} : { 'x-amz-tagging-directive': 'REPLACE' }),
+        ...ownerHeader(expectedBucketOwner),
+      },
+      signal,
+    });
+    if (!text.includes('<CopyObjectResult'))
+      throw new TransferError(
+        'S3_INTERNAL',
+        `no answer of S3's to the copy ${to.key}; something stands between here and S3`,
+      );
   }
 
   async #copyInParts(key: string, version: RemoteVersion, to: CopyTarget, signal: AbortSignal): Promise<void> {

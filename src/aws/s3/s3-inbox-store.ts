@@ -1,5 +1,4 @@
 import type { IncomingMessage } from 'node:http';
-import type { HeadObjectCommandOutput } from '@aws-sdk/client-s3';
 import { findCrc32 } from '../../domain/crc32';
 import { findCrc64 } from '../../domain/crc64';
 import { hasCode, TransferError } from '../../domain/errors';
@@ -7,6 +6,8 @@ import { METADATA } from '../../domain/object-metadata';
 import type { RemoteChecksums, RemoteFile, RemoteVersion } from '../../download/remote-object';
 import type { InboxStore, ListedObject, RemoteObject } from '../../inbox/inbox-store';
 import type { Log } from '../../log';
+import type { Answer } from './answer-reader';
+import { METADATA_PREFIX, ownerHeader } from './object-headers';
 import type { S3Connection } from './s3-connection';
 import { S3Copier } from './s3-copier';
 import type { S3Call } from './translate-s3-error';
@@ -29,6 +30,7 @@ const MOST_FOLDERS = 1_000;
 export class S3InboxStore implements InboxStore {
   readonly #connection: S3Connection;
   readonly #at: { readonly Bucket: string; readonly ExpectedBucketOwner?: string };
+  readonly #owner: Readonly<Record<string, string>>;
   readonly #copier: S3Copier;
   /** Folders that are not asked for again. */
   readonly #listDenied = new Set<string>();
@@ -40,6 +42,7 @@ export class S3InboxStore implements InboxStore {
       Bucket: connection.bucket,
       ...(expectedBucketOwner === undefined ? {} : { ExpectedBucketOwner: expectedBucketOwner }),
     };
+    this.#owner = ownerHeader(expectedBucketOwner);
     this.#copier = new S3Copier(options);
   }
 
@@ -70,10 +73,13 @@ export class S3InboxStore implements InboxStore {
 
   async find(key: string, signal: AbortSignal): Promise<RemoteObject | undefined> {
     try {
-      const head = await this.#connection.call(this.#asking('s3:GetObject', key), (client, { HeadObjectCommand }) =>
-        client.send(new HeadObjectCommand({ ...this.#at, Key: key, ChecksumMode: 'ENABLED' }), { abortSignal: signal }),
-      );
-      return remoteObject(head, key);
+      const { headers } = await this.#connection.send(this.#asking('s3:GetObject', key), {
+        method: 'HEAD',
+        key,
+        headers: { 'x-amz-checksum-mode': 'ENABLED', ...this.#owner },
+        signal,
+      });
+      return remoteObject(headers, key);
     } catch (error) {
       if (hasCode(error, 'OBJECT_MISSING')) return undefined;
       if (!hasCode(error, 'ACCESS_DENIED')) throw error;
@@ -158,9 +164,12 @@ export class S3InboxStore implements InboxStore {
   async remove(key: string, etag: string, signal: AbortSignal): Promise<void> {
     try {
       if (!this.options.heedsConditions) await this.#assertStill(key, etag, signal);
-      await this.#connection.call(this.#asking('s3:DeleteObject', key), (client, { DeleteObjectCommand }) =>
-        client.send(new DeleteObjectCommand({ ...this.#at, Key: key, IfMatch: etag }), { abortSignal: signal }),
-      );
+      await this.#connection.send(this.#asking('s3:DeleteObject', key), {
+        method: 'DELETE',
+        key,
+        headers: { 'if-match': etag, ...this.#owner },
+        signal,
+      });
     } catch (error) {
       if (hasCode(error, 'OBJECT_MISSING')) return;
       throw hasCode(error, 'PRECONDITION_FAILED') ? changed(key, error) : error;
@@ -220,32 +229,37 @@ const statusOf = (error: unknown): number | undefined =>
 /** In a listing S3 encodes keys as forms are: a space is a plus. */
 const formDecoded = (key: string): string => decodeURIComponent(key.replaceAll('+', ' '));
 
-function remoteObject(head: HeadObjectCommandOutput, key: string): RemoteObject {
-  if (head.ETag === undefined)
+function remoteObject(headers: Answer['headers'], key: string): RemoteObject {
+  const { etag } = headers;
+  if (!etag)
     throw new TransferError('S3_INTERNAL', `an answer without an ETag to ${key}; something stands between here and S3`);
-  const metadata = head.Metadata ?? {};
-  const mtimeSeconds = Number(metadata[METADATA.mtime] ?? Number.NaN);
-  const mode = Number.parseInt(metadata[METADATA.mode] ?? '', 8);
+  const mtimeSeconds = Number(metadataOf(headers, METADATA.mtime) ?? Number.NaN);
+  const mode = Number.parseInt(metadataOf(headers, METADATA.mode) ?? '', 8);
   return {
-    etag: head.ETag,
-    sizeBytes: head.ContentLength ?? 0,
-    checksums: checksumsOf(head, metadata),
+    etag,
+    sizeBytes: Number(headers['content-length'] ?? 0),
+    checksums: checksumsOf(headers, etag),
     mtimeMs: Number.isFinite(mtimeSeconds) ? mtimeSeconds * 1000 : undefined,
     mode: Number.isNaN(mode) ? undefined : mode & 0o777,
   };
 }
 
+const metadataOf = (headers: Answer['headers'], name: string): string | undefined => headers[METADATA_PREFIX + name];
+
 /** Of the whole object only: a composite checksum is one of its parts' checksums. */
-function checksumsOf(head: HeadObjectCommandOutput, metadata: Record<string, string>): RemoteChecksums {
-  const isWhole = head.ChecksumType !== 'COMPOSITE';
-  const sha256 = isWhole && /^[A-Za-z0-9+/]{43}=$/.test(head.ChecksumSHA256 ?? '') ? head.ChecksumSHA256 : undefined;
+function checksumsOf(headers: Answer['headers'], etag: string): RemoteChecksums {
+  const isWhole = headers['x-amz-checksum-type'] !== 'COMPOSITE';
+  const ofWhole = (algorithm: string): string | undefined =>
+    isWhole ? headers[`x-amz-checksum-${algorithm}`] : undefined;
+  const sha256 = ofWhole('sha256');
   // An MD5 unless it was uploaded in parts, or is encrypted by a key of the customer's or of KMS.
-  const isMd5 = !head.ServerSideEncryption?.startsWith('aws:kms') && head.SSECustomerAlgorithm === undefined;
-  const md5 = isMd5 ? /^"([0-9a-f]{32})"$/.exec(head.ETag ?? '')?.[1] : undefined;
+  const isMd5 =
+    headers['x-amz-server-side-encryption']?.startsWith('aws:kms') !== true &&
+    headers['x-amz-server-side-encryption-customer-algorithm'] === undefined;
   return {
-    crc32: (isWhole ? findCrc32(head.ChecksumCRC32) : undefined) ?? findCrc32(metadata[METADATA.crc32]),
-    crc64nvme: isWhole ? findCrc64(head.ChecksumCRC64NVME) : undefined,
-    sha256: sha256 === undefined ? undefined : Buffer.from(sha256, 'base64').toString('hex'),
-    md5,
+    crc32: findCrc32(ofWhole('crc32')) ?? findCrc32(metadataOf(headers, METADATA.crc32)),
+    crc64nvme: findCrc64(ofWhole('crc64nvme')),
+    sha256: /^[A-Za-z0-9+/]{43}=$/.test(sha256 ?? '') ? Buffer.from(sha256!, 'base64').toString('hex') : undefined,
+    md5: isMd5 ? /^"([0-9a-f]{32})"$/.exec(etag)?.[1] : undefined,
   };
 }

@@ -1,6 +1,6 @@
 import { SignatureV4 } from '@smithy/signature-v4';
 import fc from 'fast-check';
-import { PutSigner } from '../../src/aws/s3/put-signer';
+import { RequestSigner } from '../../src/aws/s3/request-signer';
 import { encodeKey } from '../../src/aws/s3/s3-connection';
 import { SignerSha256 } from '../engines/signer-sha256';
 
@@ -9,7 +9,8 @@ const headerValue = fc.oneof(
   fc.string({ maxLength: 20 }),
   fc.constant('UNSIGNED-PAYLOAD'),
 );
-const put = fc.record({
+const request = fc.record({
+  method: fc.constantFrom('PUT' as const, 'HEAD' as const, 'DELETE' as const),
   key: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 40 }),
   query: fc.oneof(
     fc.constant({}),
@@ -31,14 +32,14 @@ const credentials = fc.record({
 const seconds = fc.integer({ min: 0, max: 4_000_000_000 });
 
 test('signs as the SDK does, whatever the key, the headers and the credentials', async () => {
-  const signers = new Map(['eu-central-1', 'us-east-1'].map((region) => [region, new PutSigner(region)]));
+  const signers = new Map(['eu-central-1', 'us-east-1'].map((region) => [region, new RequestSigner(region)]));
   await fc.assert(
     fc.asyncProperty(
-      put,
+      request,
       credentials,
       fc.constantFrom(...signers.keys()),
       seconds,
-      async ({ key, query, headers }, held, region, atSeconds) => {
+      async ({ method, key, query, headers }, held, region, atSeconds) => {
         const path = `/${encodeKey(key)}`;
         const all = {
           host: 'localhost:9000',
@@ -47,7 +48,7 @@ test('signs as the SDK does, whatever the key, the headers and the credentials',
           ...headers,
         };
         const date = new Date(atSeconds * 1000);
-        const signed = signers.get(region)!.sign({ path, query, headers: all }, held, date);
+        const signed = signers.get(region)!.sign({ method, path, query, headers: all }, held, date);
         const theirs = await new SignatureV4({
           credentials: { ...held },
           region,
@@ -56,7 +57,7 @@ test('signs as the SDK does, whatever the key, the headers and the credentials',
           uriEscapePath: false,
           applyChecksum: false,
         }).sign(
-          { method: 'PUT', protocol: 'https:', hostname: 'localhost', path, query: { ...query }, headers: { ...all } },
+          { method, protocol: 'https:', hostname: 'localhost', path, query: { ...query }, headers: { ...all } },
           { signingDate: date },
         );
         expect(signed.headers).toEqual(theirs.headers);
@@ -70,10 +71,10 @@ test('signs as the SDK does, whatever the key, the headers and the credentials',
 });
 
 test('a new day and a renewed secret have their own key', () => {
-  const signer = new PutSigner('eu-central-1');
+  const signer = new RequestSigner('eu-central-1');
   const sign = (secretAccessKey: string, day: string): string | undefined =>
     signer.sign(
-      { path: '/a', query: {}, headers: { host: 'h', 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } },
+      { method: 'PUT', path: '/a', query: {}, headers: { host: 'h', 'x-amz-content-sha256': 'UNSIGNED-PAYLOAD' } },
       { accessKeyId: 'A', secretAccessKey, sessionToken: 't' },
       new Date(day),
     ).headers.authorization;
