@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateAuthority } from '../support/certificates';
@@ -17,6 +17,13 @@ export interface MosquittoDevice {
   readonly privateKeyFile: string;
 }
 
+export interface MosquittoOptions {
+  /** Beside its own authority, whose clients it lets in. */
+  readonly clientCaFile?: string;
+  /** Of the devices, as acl_file has it; the operator may everything. */
+  readonly acl?: string;
+}
+
 /** Mosquitto 2 with mutual TLS: the name in the certificate is the user, who has `courier/<name>/#` to himself. */
 export class Mosquitto {
   private constructor(
@@ -30,7 +37,10 @@ export class Mosquitto {
     return program === undefined ? 'mosquitto is not installed' : undefined;
   }
 
-  static async start(): Promise<Mosquitto> {
+  static async start({
+    clientCaFile,
+    acl = 'pattern readwrite courier/%u/#',
+  }: MosquittoOptions = {}): Promise<Mosquitto> {
     const dir = mkdtempSync(join(tmpdir(), 'mosquitto-'));
     const authority = await CertificateAuthority.create('mosquitto of one test run');
     const server = await authority.issue({ commonName: 'localhost', hosts: ['localhost'] });
@@ -41,15 +51,16 @@ export class Mosquitto {
     };
     const config = [
       `listener ${port} 127.0.0.1`,
-      `cafile ${write('ca.pem', authority.pem.certificatePem)}`,
+      `cafile ${write('clients.pem', `${authority.pem.certificatePem}\n${clientCaFile === undefined ? '' : readFileSync(clientCaFile, 'utf8')}`)}`,
       `certfile ${write('server.pem', server.certificatePem)}`,
       `keyfile ${write('server.key', server.privateKeyPem)}`,
       'require_certificate true',
       'use_identity_as_username true',
-      `acl_file ${write('acl', 'pattern readwrite courier/%u/#\n\nuser operator\ntopic readwrite courier/#\n')}`,
+      `acl_file ${write('acl', `${acl}\n\nuser operator\ntopic readwrite courier/#\n`)}`,
       'persistence false',
       ...(process.getuid?.() === 0 ? ['user root'] : []), // or it could not read its files
     ];
+    write('ca.pem', authority.pem.certificatePem);
     write('mosquitto.conf', `${config.join('\n')}\n`);
     const mosquitto = new Mosquitto(dir, authority, Mosquitto.run(dir), port);
     await mosquitto.daemon.waitForPort(port, READY_MS);
