@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util';
 import type { BenchSite } from './bench-site';
 import { Courier } from './courier';
 import { describeDisk } from './describe-disk';
+import { DownMeasurement } from './down-measurement';
 import { formatRows } from './format-rows';
 import { findPeers } from './installed-peers';
 import { NullS3Process } from './null-s3-process';
@@ -12,11 +13,27 @@ import { RowMeasurement } from './row-measurement';
 import { writeCertificates } from './write-certificates';
 
 const MIB = 1024 * 1024;
-const FULL = { largeBytes: 1024 * MIB, largeRounds: 5, smallFiles: 5_000, smallRounds: 7, idleMs: 10_000 };
-const SHORT = { largeBytes: 128 * MIB, largeRounds: 2, smallFiles: 500, smallRounds: 2, idleMs: 3_000 };
+const FULL = {
+  largeBytes: 1024 * MIB,
+  largeRounds: 5,
+  smallFiles: 5_000,
+  smallRounds: 7,
+  downFiles: 1_000,
+  downRounds: 3,
+  idleMs: 10_000,
+};
+const SHORT = {
+  largeBytes: 128 * MIB,
+  largeRounds: 2,
+  smallFiles: 500,
+  smallRounds: 2,
+  downFiles: 200,
+  downRounds: 1,
+  idleMs: 3_000,
+};
 
 const { values: options } = parseArgs({
-  options: { json: { type: 'boolean' }, short: { type: 'boolean' }, rows: { type: 'string', default: '1,2,3,4,5' } },
+  options: { json: { type: 'boolean' }, short: { type: 'boolean' }, rows: { type: 'string', default: '1,2,3,4,5,6' } },
 });
 
 /** As long as those of AWS: a session token of 1,100 characters. */
@@ -49,6 +66,8 @@ async function bench(dir: string): Promise<number> {
       dir,
       print,
     ).measure(wanted);
+    const guard = (pid: number | null): void => nullS3.guard(pid);
+    if (wanted.has('6')) rows.push(...(await new DownMeasurement(dir, guard, size, print).measure()));
     console.log(`at the end: ${describeLoad()}`);
     console.log(formatRows(rows));
     if (options.json) console.log(JSON.stringify({ rows }));
