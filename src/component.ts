@@ -10,6 +10,7 @@ import { buildJobs, type JobsWay, wantsJobs } from './component/build-jobs';
 import { buildLink } from './component/build-link';
 import { buildMqtt } from './component/build-mqtt';
 import { buildOutbox } from './component/build-outbox';
+import { buildProxy, type SurroundingProxy } from './component/build-proxy';
 import { buildStore } from './component/build-store';
 import { buildSubscriptions } from './component/build-subscriptions';
 import { buildUpload, type UploadWay } from './component/build-upload';
@@ -30,6 +31,7 @@ import {
   type UploadSummary,
 } from './control/protocol';
 import { Ledger } from './custody/ledger';
+import type { ChooseProxy } from './domain/choose-proxy';
 import { UsageError } from './domain/errors';
 import { KeyTemplate } from './domain/key-template';
 import { printableName } from './domain/printable-name';
@@ -53,6 +55,8 @@ import { VERSION } from './version';
 export interface Edge {
   /** Offered by the Greengrass nucleus where it runs us. */
   readonly tokenExchange: { readonly uri: string; readonly authorization: string } | undefined;
+  /** The environment's proxy. */
+  readonly proxy?: SurroundingProxy;
   /** better-sqlite3's binary, where it lies beside the bundle. */
   readonly nativeBinding?: string | undefined;
   readonly clock: Clock;
@@ -76,6 +80,7 @@ export class Component {
   readonly #table: UploadTable;
   readonly #reader: UploadReader;
   readonly #control: ControlServer;
+  readonly #chooseProxy: ChooseProxy;
   readonly #credentials: Credentials | undefined;
   readonly #mqtt: MqttBus | undefined;
   readonly #buses: Edge['buses'];
@@ -101,13 +106,16 @@ export class Component {
     private readonly edge: Edge,
   ) {
     const { clock, log, nativeBinding } = edge;
-    this.#mqtt = buildMqtt(config, edge);
+    this.#serverClock = new ServerClock(clock);
+    this.#chooseProxy = buildProxy(config, edge.proxy);
+    const surroundings = { ...edge, serverClock: this.#serverClock, chooseProxy: this.#chooseProxy };
+    this.#mqtt = buildMqtt(config, { ...surroundings, knownNowMs: () => this.#serverClock.knownNowMs() });
     this.#buses = this.#mqtt === undefined ? edge.buses : { ...edge.buses, cloud: this.#mqtt };
     this.#config = config;
     this.#limits = { ...config.upload };
     this.#startedAtMs = clock.nowMs();
-    this.#serverClock = new ServerClock(clock);
-    this.#credentials = buildCredentials(config, { ...edge, serverClock: this.#serverClock });
+    const bus = this.#buses?.cloud;
+    this.#credentials = buildCredentials(config, { ...surroundings, bus, onPushed: () => this.#credentialsCame() });
     this.#ledger = Ledger.open({ dir: config.state.dir, migrations: MIGRATIONS, nativeBinding, clock, log });
     this.#table = new UploadTable(
       this.#ledger,
@@ -133,6 +141,7 @@ export class Component {
     const templates = this.#config.outboxes.map(({ key }) => new KeyTemplate(key, thingFields(this.#config)));
     await this.#control.start();
     this.#watch(this.#mqtt?.start());
+    this.#credentials?.start();
     this.#watch(this.#publisher?.start());
     for (const warning of this.#credentials?.warnings ?? []) log.warn({ reason: warning }, 'look at this');
     const sources: Source[] = [];
@@ -197,6 +206,7 @@ export class Component {
     const parts = [this.#messages?.subscriptions, worker, sweeper, history, inbox, this.#jobs?.jobs, link, publisher];
     await Promise.all(parts.map((part) => part?.stop()));
     this.#jobs?.close();
+    await this.#credentials?.stop();
     await this.#mqtt?.stop();
     this.#connection?.close();
     await this.#control.stop();
@@ -284,6 +294,7 @@ export class Component {
       ...edge,
       credentials: credentials.cache,
       serverClock: this.#serverClock,
+      chooseProxy: this.#chooseProxy,
     });
     this.#connection = connection;
     const onUp = (): void => {
@@ -305,6 +316,7 @@ export class Component {
       sources: [...sources, ...(this.#jobSources?.sources ?? [])],
       limits: this.#limits,
       historyFiles: config.state.historyFiles,
+      credentialsAgainAtMs: () => credentials.againAtMs,
       ended: this.#ended,
     });
     this.#inbox = buildInbox(config, {
@@ -354,6 +366,14 @@ export class Component {
     if (bus === undefined || (listeners.inbox === undefined && listeners.jobs === undefined)) return;
     this.#messages = buildSubscriptions(listeners, bus, this.#config, this.#onBroken, this.edge);
     this.#watch(this.#messages.subscriptions.start());
+  }
+
+  /** Who waited for them need not wait for their turn. */
+  #credentialsCame(): void {
+    this.#up?.gate.credentialsCame();
+    this.#link?.wake();
+    this.#up?.worker.wake();
+    this.#inbox?.wake();
   }
 
   #openOutbox(config: OutboxConfig, id: number, template: KeyTemplate): Outbox {

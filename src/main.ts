@@ -46,6 +46,16 @@ function parseCommandLine() {
   }
 }
 
+/** As curl reads it: the lower-case name goes first. */
+function proxyOf(env: NodeJS.ProcessEnv): NonNullable<Edge['proxy']> {
+  const find = (...names: string[]): string | undefined =>
+    names
+      .flatMap((name) => [name, name.toUpperCase()])
+      .map((name) => env[name])
+      .find((value) => value);
+  return { url: find('https_proxy', 'all_proxy'), noProxy: (find('no_proxy') ?? '').split(/[,\s]+/) };
+}
+
 async function run(): Promise<void> {
   const args = parseCommandLine();
   if (args.version) {
@@ -67,6 +77,7 @@ async function run(): Promise<void> {
   const uri = env.AWS_CONTAINER_CREDENTIALS_FULL_URI;
   const edge: Edge = {
     tokenExchange: uri === undefined ? undefined : { uri, authorization: env.AWS_CONTAINER_AUTHORIZATION_TOKEN ?? '' },
+    proxy: proxyOf(env),
     nativeBinding: beside(`better_sqlite3-${process.versions.modules}.node`),
     clock: systemClock,
     dice: Math.random,

@@ -8,6 +8,7 @@ interface JsonSchema {
   readonly description?: string;
   readonly default?: unknown;
   readonly enum?: readonly string[];
+  readonly anyOf?: readonly JsonSchema[];
   readonly minimum?: number;
   readonly maximum?: number;
   readonly pattern?: string;
@@ -53,8 +54,10 @@ function* rowsOf(section: JsonSchema, prefix: string): Generator<string> {
   }
 }
 
-function valuesOf({ type, enum: words, minimum, maximum, additionalProperties, items }: JsonSchema): string {
+function valuesOf({ type, enum: words, anyOf, minimum, maximum, additionalProperties, items }: JsonSchema): string {
+  if (anyOf !== undefined) return anyOf.map(valuesOf).join(', or ');
   if (words !== undefined) return words.map((word) => `\`${word}\``).join(' ');
+  if (items?.enum !== undefined) return `a list of ${valuesOf(items)}`;
   if (items !== undefined) return items.properties === undefined ? 'list of texts' : 'list';
   if (type === 'object' && additionalProperties !== undefined) return 'names and texts';
   if (type !== 'integer' && type !== 'number') return type === 'boolean' ? '`true` `false`' : 'text';

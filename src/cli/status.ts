@@ -12,6 +12,9 @@ export function presentStatus(status: StatusDocument): string {
     link.state === 'up' ? 'link      up' : `link      down for ${ago(link.sinceMs ?? nowMs)}: ${link.reason}`,
     `access    ${credentials.source}${credentials.expiresInSeconds === undefined ? '' : `, credentials for another ${formatSeconds(Math.max(0, credentials.expiresInSeconds))}`}`,
   ];
+  for (const { source, inUse, reason, againInSeconds } of credentials.sources)
+    if (reason !== undefined && !inUse)
+      lines.push(`          instead of ${source}: ${reason} (tried again in ${formatSeconds(againInSeconds ?? 0)})`);
   if (status.clockOffsetSeconds !== 0)
     lines.push(
       `clock     differs from the cloud's by ${formatSeconds(Math.abs(status.clockOffsetSeconds))}, corrected; set it right`,

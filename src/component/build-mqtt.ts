@@ -1,12 +1,15 @@
 import { MqttBus } from '../aws/mqtt/mqtt-bus';
 import type { Clock } from '../clock';
 import type { Config } from '../config/schema';
+import type { ChooseProxy } from '../domain/choose-proxy';
 import { UsageError } from '../domain/errors';
 import type { Log } from '../log';
 import type { Bus, Channel } from '../messages/bus';
 
 export interface MqttEdge {
   readonly buses?: Readonly<Partial<Record<Channel, Bus>>>;
+  readonly chooseProxy: ChooseProxy;
+  readonly knownNowMs: () => number | undefined;
   readonly clock: Clock;
   readonly dice: () => number;
   readonly log: Log;

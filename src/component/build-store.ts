@@ -1,12 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { Agent as HttpAgent } from 'node:http';
-import { Agent as HttpsAgent } from 'node:https';
 import type { CredentialsSource } from '../aws/credentials/session-credentials';
+import { TunnelAgent } from '../aws/proxy/tunnel-agent';
 import { ConnectionPool } from '../aws/s3/connection-pool';
 import { S3Connection } from '../aws/s3/s3-connection';
 import { S3ObjectStore } from '../aws/s3/s3-object-store';
 import type { Clock } from '../clock';
 import type { Config } from '../config/schema';
+import type { ChooseProxy } from '../domain/choose-proxy';
 import { UsageError } from '../domain/errors';
 import type { ServerClock } from '../link/server-clock';
 import type { Log } from '../log';
@@ -14,6 +15,7 @@ import type { Log } from '../log';
 export interface StoreSurroundings {
   readonly credentials: CredentialsSource;
   readonly serverClock: ServerClock;
+  readonly chooseProxy: ChooseProxy;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -21,8 +23,9 @@ export interface StoreSurroundings {
 /** The bucket of the configuration. @throws UsageError */
 export function buildStore(
   { s3, upload }: Config,
-  { credentials, serverClock, clock, log }: StoreSurroundings,
+  { credentials, serverClock, chooseProxy, clock, log }: StoreSurroundings,
 ): { readonly connection: S3Connection; readonly store: S3ObjectStore } {
+  const stallMs = upload.stallSeconds * 1000;
   const plain = s3.endpoint?.startsWith('http:') === true;
   // No limit of its own: files, parts and memory bound the requests, and one that waits for a socket would age.
   const pool = { keepAlive: true, maxFreeSockets: upload.parallelFiles };
@@ -34,10 +37,12 @@ export function buildStore(
     pathStyle: s3.pathStyle,
     dualStack: s3.dualStack,
     fips: s3.fips,
-    stallMs: upload.stallSeconds * 1000,
+    stallMs,
     credentials,
-    connections: new ConnectionPool(ca, upload.parallelFiles),
-    agent: plain ? new HttpAgent(pool) : new HttpsAgent({ ...pool, ...(ca === undefined ? {} : { ca }) }),
+    connections: new ConnectionPool(ca, upload.parallelFiles, chooseProxy),
+    agent: plain
+      ? new HttpAgent(pool)
+      : new TunnelAgent(chooseProxy, stallMs, { ...pool, ...(ca === undefined ? {} : { ca }) }),
     clockOffsetMs: () => serverClock.offsetMs,
     onServerDate: (date) => serverClock.learn(date),
     onRegion: (region) =>

@@ -31,6 +31,8 @@ export interface UploadParts {
   /** Changed in place when the configuration is. */
   readonly limits: UploadConfig;
   readonly historyFiles: number;
+  /** Monotonic milliseconds until when nobody is asked for credentials. */
+  readonly credentialsAgainAtMs: () => number | undefined;
   /** Told of what ends, where somebody listens. */
   readonly ended: EventEmitter;
   readonly clock: Clock;
@@ -49,7 +51,7 @@ export interface UploadWay {
 export function buildUpload(parts: UploadParts): UploadWay {
   const { ledger, table, link, store, sources, limits, historyFiles, clock, dice, log } = parts;
   const accountProbeMaxMs = limits.probeMaxSeconds * 1000;
-  const gate = new AccountGate(accountProbeMaxMs, clock, dice, log);
+  const gate = new AccountGate(accountProbeMaxMs, clock, dice, log, parts.credentialsAgainAtMs);
   const sourceOf = new Map(sources.map((source) => [source.id, source]));
   const worker = new UploadWorker({
     table,

@@ -54,10 +54,7 @@ export function describeStatus(parts: Parts): StatusDocument {
     uploads: { ...counts, queuedBytes: tally.queued.bytes + tally.uploading.bytes, doneBytes: tally.done.bytes },
     active,
     link: link?.status ?? { state: 'up' },
-    credentials: {
-      source: credentials?.source ?? 'none',
-      expiresInSeconds: credentials?.cache.expiresInSeconds,
-    },
+    credentials: credentials?.status ?? { source: 'none', expiresInSeconds: undefined, sources: [] },
     clockOffsetSeconds: Math.round(serverClock.offsetMs / 1000),
     outboxes: sources.map(({ outbox }) => outbox.status),
     inbox: inbox === undefined ? undefined : { folder: config.inbox.dir!, ...inbox.status },

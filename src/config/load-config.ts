@@ -170,7 +170,7 @@ function* findContradictions(config: Config): Generator<string> {
   if (s3.expectedBucketOwner === undefined && s3.bucket?.includes('/') && !s3.bucket.startsWith('arn:')) {
     yield `s3.bucket: "${s3.bucket}" is not a bucket name; folders belong into outboxes[].key`;
   }
-  if (credentials.source === 'role-alias') {
+  if (namedSources(credentials.source).includes('role-alias')) {
     for (const [name, value] of Object.entries({
       'credentials.roleAlias.endpoint': credentials.roleAlias.endpoint,
       'credentials.roleAlias.alias': credentials.roleAlias.alias,
@@ -180,6 +180,12 @@ function* findContradictions(config: Config): Generator<string> {
       if (value === undefined) yield `${name}: missing; credentials.source role-alias needs it`;
     }
   }
+  const { requestTopic, responseTopic, shadow } = credentials.mqttToken;
+  const needsName = shadow !== undefined || `${requestTopic}${responseTopic}`.includes('{thing}');
+  if (namedSources(credentials.source).includes('mqtt-token') && needsName && thing.name === undefined)
+    yield 'thing.name: missing; credentials.source mqtt-token needs it for its topics';
+  if (new Set(namedSources(credentials.source)).size < namedSources(credentials.source).length)
+    yield 'credentials.source: names a source twice; name each once, the one wanted most first';
   for (const [i, { key }] of outboxes.entries()) {
     const other = outboxes.findIndex((outbox) => outbox.key === key);
     if (other < i)
@@ -201,6 +207,10 @@ function* findContradictions(config: Config): Generator<string> {
       yield `state.dir: ${config.state.dir} lies inside the outbox ${path}; put it elsewhere`;
   }
 }
+
+/** Without `auto`, which takes what there is. */
+const namedSources = (source: Config['credentials']['source']): readonly string[] =>
+  typeof source === 'string' ? [source] : source;
 
 function* findInboxContradictions({ inbox, thing, outboxes, state }: Config): Generator<string> {
   const { dir, prefix, archivePrefix } = inbox;

@@ -71,12 +71,53 @@ const roleAlias = section({
     .describe('CA certificates for the credentials endpoint, PEM, instead of those Node.js brings along.'),
 });
 
+const mqttToken = section({
+  requestTopic: text().default('{thing}/token/req').describe('MQTT topic on which a token is asked for.'),
+  responseTopic: text().default('{thing}/token/res').describe('MQTT topic on which tokens come, asked for or not.'),
+  shadow: text()
+    .pipe(z.string().regex(/^[a-zA-Z0-9:_-]{1,64}$/, 'classic, or the name of a named shadow'))
+    .optional()
+    .describe(
+      'Tokens are put into the shadow of the thing on a schedule, and not asked for: `classic`, or the name of a named shadow.',
+    ),
+});
+
+const SOURCES = ['token-exchange', 'role-alias', 'mqtt-token'] as const;
+
 const credentials = section({
   source: z
-    .enum(['auto', 'role-alias', 'token-exchange'])
+    .union([z.enum(['auto', ...SOURCES]), z.array(z.enum(SOURCES)).min(1)], {
+      error: `auto, one of ${SOURCES.join(', ')}, or a list of these`,
+    })
     .default('auto')
-    .describe('`auto`: token exchange where the Greengrass nucleus offers it, else the role alias.'),
+    .describe(
+      'One, or a list in order of preference: the next serves while those before it cannot. `auto`: token exchange where the Greengrass nucleus offers it, else the role alias.',
+    ),
   roleAlias: roleAlias.prefault({}).describe('IoT role alias, reached with the device certificate.'),
+  mqttToken: mqttToken.prefault({}).describe('Tokens that a function in the account vends by message.'),
+});
+
+const proxy = section({
+  url: text()
+    .pipe(
+      z
+        .string()
+        .regex(
+          /^http:\/\/[^@/\s]+\/?$/,
+          'http://host:port, without user and password (proxy.credentialsFile has them)',
+        ),
+    )
+    .optional()
+    .describe(
+      'HTTP proxy that opens tunnels (CONNECT), `http://host:port`: for S3, the credentials endpoint and MQTT. Default: HTTPS_PROXY of the environment.',
+    ),
+  credentialsFile: text().optional().describe('A file with `user:password` for the proxy (mode 0600).'),
+  noProxy: z
+    .array(text())
+    .optional()
+    .describe(
+      'What is reached without it: names and all below them, addresses, blocks (`10.0.0.0/8`), each with `:port` or without. Default: NO_PROXY of the environment.',
+    ),
 });
 
 const pattern = () => text().describe('Glob; without a slash it is about names, with one about paths.');
@@ -332,6 +373,7 @@ export const configSchema = section({
   mqtt: mqtt
     .prefault({})
     .describe('Messages to and from AWS IoT, by the device certificate. Not used as a Greengrass component.'),
+  proxy: proxy.prefault({}).describe('The way out, where it is not direct.'),
   greengrass: greengrass.prefault({}).describe('As a Greengrass component.'),
   state: state.prefault({}).describe('What the daemon keeps.'),
 });
@@ -341,3 +383,4 @@ export type Config = z.output<typeof configSchema>;
 export type OutboxConfig = Config['outboxes'][number];
 export type JobsConfig = Config['jobs'];
 export type UploadConfig = Config['upload'];
+export type SourceName = (typeof SOURCES)[number];

@@ -56,7 +56,7 @@ export interface StatusDocument {
   /** Under way now. */
   readonly active: readonly ActiveUpload[];
   readonly link: { readonly state: 'up' | 'down'; readonly reason?: string; readonly sinceMs?: number };
-  readonly credentials: { readonly source: string; readonly expiresInSeconds: number | undefined };
+  readonly credentials: CredentialsStatus;
   readonly clockOffsetSeconds: number;
   readonly outboxes: readonly {
     readonly path: string;
@@ -130,6 +130,22 @@ export interface StatusDocument {
   readonly mqtt?: MqttConnectionStatus | undefined;
   /** Sentences for a person, each ending with the next step. */
   readonly warnings: readonly string[];
+}
+
+export interface CredentialsStatus {
+  /** In use, or asked first. */
+  readonly source: string;
+  readonly expiresInSeconds: number | undefined;
+  /** All that are configured, in order of preference. */
+  readonly sources: readonly {
+    readonly source: string;
+    readonly inUse: boolean;
+    /** Why it gives none now; ends with the next step. */
+    readonly code?: string;
+    readonly reason?: string;
+    readonly sinceMs?: number;
+    readonly againInSeconds?: number;
+  }[];
 }
 
 export interface MqttConnectionStatus {

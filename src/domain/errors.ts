@@ -16,8 +16,10 @@ const RECOVERY = {
   S3_INTERNAL: 'retry',
   S3_DAMAGED_IN_TRANSIT: 'retry',
   CLOCK_SKEWED: 'retry',
-  CREDENTIALS_UNREACHABLE: 'await-link',
+  CREDENTIALS_UNREACHABLE: 'await-link', // no connection came about
+  CREDENTIALS_UNWELL: 'await-link', // one did, and no credentials came of it now
   CREDENTIALS_REFUSED: 'await-account',
+  CLOCK_WRONG: 'await-account', // this device's; waiting costs no file an attempt
   CREDENTIALS_EXPIRED: 'retry',
   ACCESS_DENIED: 'await-account',
   BUCKET_MISSING: 'await-account',
@@ -56,6 +58,9 @@ export type ErrorCode = keyof typeof RECOVERY;
 /** Codes after which S3 may or may not have done what was asked: the answer is what got lost. */
 const OUTCOME_UNKNOWN: ReadonlySet<ErrorCode> = new Set(['S3_UNREACHABLE', 'S3_INTERNAL', 'UNEXPECTED']);
 
+/** It is their source, and not S3, that does not answer. */
+const OF_CREDENTIALS: ReadonlySet<ErrorCode> = new Set(['CREDENTIALS_UNREACHABLE', 'CREDENTIALS_UNWELL']);
+
 /** The only error capabilities look into. Adapters translate their library's errors into it. */
 export class TransferError extends Error {
   override readonly name = 'TransferError';
@@ -74,6 +79,11 @@ export class TransferError extends Error {
 
   get outcomeUnknown(): boolean {
     return OUTCOME_UNKNOWN.has(this.code);
+  }
+
+  /** Whose answer tells whether the link is up. */
+  get linkTarget(): 's3' | 'credentials' {
+    return OF_CREDENTIALS.has(this.code) ? 'credentials' : 's3';
   }
 }
 

@@ -197,9 +197,8 @@ export class InboxWorker {
   }
 
   async #isLinkDown(error: TransferError): Promise<boolean> {
-    const target = error.code === 'CREDENTIALS_UNREACHABLE' ? 'credentials' : 's3';
     try {
-      return (await this.options.link.verify(target)) === 'down';
+      return (await this.options.link.verify(error.linkTarget)) === 'down';
     } catch (stopped) {
       if (hasCode(stopped, 'STOPPING')) return true;
       throw stopped;

@@ -171,7 +171,7 @@ export class Inbox {
       this.#problem = `${what}: ${error.message}`;
     }
     if (error.recovery === 'await-link')
-      await link.verify(error.code === 'CREDENTIALS_UNREACHABLE' ? 'credentials' : 's3').catch((stopped: unknown) => {
+      await link.verify(error.linkTarget).catch((stopped: unknown) => {
         if (!hasCode(stopped, 'STOPPING')) throw stopped;
       });
   }

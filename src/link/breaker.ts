@@ -67,8 +67,11 @@ export class Breaker {
     this.options.onChange(undefined);
   }
 
-  /** @param subject number of the file that failed */
-  fail(subject: number, code: string, message: string): void {
+  /**
+   * @param subject number of the file that failed
+   * @param notBeforeMs monotonic: the party is not asked before, so that a probe would learn nothing
+   */
+  fail(subject: number, code: string, message: string, notBeforeMs?: number): void {
     const { clock, threshold, provenThreshold, probe, dice } = this.options;
     this.#failed.add(subject);
     const wasProbe = this.#probing;
@@ -76,12 +79,12 @@ export class Breaker {
     if (this.#refusal === undefined) {
       if (this.#failed.size < (this.#proven ? provenThreshold : threshold)) return;
       this.#refusal = { code, message, sinceMs: clock.nowMs() };
-      this.#probeAtMs = clock.monotonicMs() + probePauseMs(0, probe, dice());
+      this.#probeAtMs = notBeforeMs ?? clock.monotonicMs() + probePauseMs(0, probe, dice());
       this.#tell();
     } else if (wasProbe) {
       // Work that was under way when it opened also fails; only a probe's failure lengthens the pause.
       this.#probes += 1;
-      this.#probeAtMs = clock.monotonicMs() + probePauseMs(this.#probes, probe, dice());
+      this.#probeAtMs = notBeforeMs ?? clock.monotonicMs() + probePauseMs(this.#probes, probe, dice());
       // Each file words it a little differently: said anew only when the reason is another, or hourly.
       const tell = this.#refusal.code !== code || clock.monotonicMs() - this.#toldAtMs >= REMIND_MS;
       this.#refusal = { code, message, sinceMs: this.#refusal.sinceMs };
@@ -92,6 +95,11 @@ export class Breaker {
   /** The work ended without a word from the party: the probe is still to be made. */
   withdraw(): void {
     this.#probing = false;
+  }
+
+  /** What it refused for may be over: the next probe is due. */
+  probeNow(): void {
+    this.#probeAtMs = this.options.clock.monotonicMs();
   }
 
   #tell(): void {

@@ -25,6 +25,7 @@ export class Link {
   #verifying: Promise<'up' | 'down'> | undefined;
   #recovering: Promise<void> = Promise.resolve();
   readonly #stop = new AbortController();
+  #pause = new AbortController();
 
   constructor(
     private readonly probes: Readonly<Record<LinkTarget, Probe>>,
@@ -48,6 +49,11 @@ export class Link {
     return this.#verifying;
   }
 
+  /** It may be up again: the next probe is due. */
+  wake(): void {
+    this.#pause.abort();
+  }
+
   async stop(): Promise<void> {
     this.#stop.abort();
     await Promise.allSettled([this.#verifying, this.#recovering]);
@@ -69,7 +75,9 @@ export class Link {
 
   async #recover(target: LinkTarget): Promise<void> {
     for (let probes = 0; !this.#stop.signal.aborted; probes++) {
-      await this.clock.sleep(probePauseMs(probes, this.policy, this.dice()), this.#stop.signal);
+      this.#pause = new AbortController();
+      const over = AbortSignal.any([this.#stop.signal, this.#pause.signal]);
+      await this.clock.sleep(probePauseMs(probes, this.policy, this.dice()), over);
       if (this.#stop.signal.aborted) return;
       try {
         await this.probes[target](this.#stop.signal);

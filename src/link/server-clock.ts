@@ -9,6 +9,7 @@ const TOLERATED_MS = 5 * 60_000;
  */
 export class ServerClock {
   #offsetMs = 0;
+  #isLearned = false;
 
   constructor(private readonly clock: Clock) {}
 
@@ -21,11 +22,17 @@ export class ServerClock {
     return this.clock.nowMs() + this.#offsetMs;
   }
 
+  /** Undefined until somebody has told it: our own clock alone proves nothing. */
+  knownNowMs(): number | undefined {
+    return this.#isLearned ? this.nowMs() : undefined;
+  }
+
   /** @param date the `Date` header of an answer that has just come */
   learn(date: string | undefined): void {
     const serverMs = Date.parse(date ?? '');
     if (Number.isNaN(serverMs)) return;
     const offsetMs = serverMs - this.clock.nowMs();
+    this.#isLearned = true;
     this.#offsetMs = Math.abs(offsetMs) > TOLERATED_MS ? offsetMs : 0;
   }
 }

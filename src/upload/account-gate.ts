@@ -5,7 +5,7 @@ import { Breaker, type Refusal } from '../link/breaker';
 import type { Log } from '../log';
 
 export interface GateStatus {
-  /** Who refuses: `s3`, `credentials`, or the key prefix the account denies. */
+  /** Who refuses: `s3`, `credentials`, `clock` (this device's), or the key prefix the account denies. */
   readonly scope: string;
   readonly code: string;
   readonly message: string;
@@ -32,6 +32,8 @@ export class AccountGate {
     private readonly clock: Clock,
     private readonly dice: () => number,
     private readonly log: Log,
+    /** Monotonic milliseconds until when nobody is asked for credentials. */
+    private readonly credentialsAgainAtMs: () => number | undefined = () => undefined,
   ) {
     this.#service = this.#breaker('s3', SERVICE_THRESHOLD, SERVICE_POLICY);
     this.#credentials = this.#breaker('credentials', 1, this.#accountPolicy);
@@ -62,9 +64,10 @@ export class AccountGate {
         access.fail(subject, error.code, error.message);
         return access.probeAtMs;
       case 'CREDENTIALS_REFUSED':
+      case 'CLOCK_WRONG':
         service.withdraw();
         access.withdraw();
-        credentials.fail(subject, error.code, error.message);
+        credentials.fail(subject, error.code, error.message, this.credentialsAgainAtMs());
         return credentials.probeAtMs;
       case 'S3_THROTTLED':
       case 'S3_INTERNAL':
@@ -80,6 +83,11 @@ export class AccountGate {
     }
   }
 
+  /** Credentials came that nobody had waited for. */
+  credentialsCame(): void {
+    this.#credentials.probeNow();
+  }
+
   /** Monotonic milliseconds of the next probe that is not due by `afterMs`. */
   nextProbeAtMs(afterMs: number): number | undefined {
     const times = [...this.#all().values()].map((breaker) => breaker.probeAtMs ?? 0).filter((at) => at > afterMs);
@@ -92,7 +100,7 @@ export class AccountGate {
       if (refusal === undefined || probeAtMs === undefined) return [];
       return [
         {
-          scope,
+          scope: refusal.code === 'CLOCK_WRONG' ? 'clock' : scope,
           ...refusal,
           nextProbeInSeconds: Math.max(0, Math.round((probeAtMs - this.clock.monotonicMs()) / 1000)),
         },
@@ -132,6 +140,11 @@ export class AccountGate {
   #tell(scope: string, isAccount: boolean, refusal: Refusal | undefined): void {
     const fields = isAccount && scope !== 'credentials' ? { prefix: scope } : { source: scope };
     if (refusal === undefined) this.log.info(fields, 'accepted again, going on');
+    else if (refusal.code === 'CLOCK_WRONG')
+      this.log.error(
+        { source: 'clock', code: refusal.code, reason: refusal.message },
+        'the clock is wrong, files wait',
+      );
     else if (isAccount)
       this.log.error(
         { ...fields, code: refusal.code, reason: refusal.message },

@@ -274,7 +274,7 @@ export class UploadWorker {
 
   async #isLinkUp(error: TransferError): Promise<boolean> {
     try {
-      return (await this.options.link.verify(error.code === 'CREDENTIALS_UNREACHABLE' ? 'credentials' : 's3')) === 'up';
+      return (await this.options.link.verify(error.linkTarget)) === 'up';
     } catch (stopped) {
       if (hasCode(stopped, 'STOPPING')) return false;
       throw stopped;

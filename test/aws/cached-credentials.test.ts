@@ -4,11 +4,16 @@ import { ManualClock } from '../support/manual-clock';
 function setUp(lifetimeMs: number) {
   const clock = new ManualClock();
   const issuer = { calls: 0, fails: false };
-  const cache = new CachedCredentials(async () => {
-    issuer.calls += 1;
-    if (issuer.fails) throw new Error('unreachable');
-    return { credentials: { accessKeyId: 'a', secretAccessKey: 's', sessionToken: `t${issuer.calls}` }, lifetimeMs };
-  }, clock);
+  const cache = new CachedCredentials({
+    fetch: async () => {
+      issuer.calls += 1;
+      if (issuer.fails) throw new Error('unreachable');
+      return { credentials: { accessKeyId: 'a', secretAccessKey: 's', sessionToken: `t${issuer.calls}` }, lifetimeMs };
+    },
+    probeMaxMs: 900_000,
+    clock,
+    dice: () => 0.5,
+  });
   return { clock, issuer, cache };
 }
 

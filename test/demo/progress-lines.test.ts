@@ -15,7 +15,7 @@ function statusOf(uploads: Partial<StatusDocument['uploads']>, active: Partial<A
     uploads: { queued: 0, uploading: 0, done: 0, superseded: 0, failed: 0, queuedBytes: 0, doneBytes: 0, ...uploads },
     active: active.map((upload, id) => ({ id, path: `file ${id}`, key: '', sizeBytes: 0, sentBytes: 0, ...upload })),
     link: { state: 'up' },
-    credentials: { source: 'none', expiresInSeconds: undefined },
+    credentials: { source: 'none', expiresInSeconds: undefined, sources: [] },
     clockOffsetSeconds: 0,
     outboxes: [],
     refusals: [],

@@ -73,6 +73,7 @@ export class MqttSite {
         keepAliveSeconds: 1200,
         files: { ...loadDeviceFiles({ ...thing, caFile: undefined }), ca: readFileSync(this.cloud.caFile) },
         clock,
+        proxy: undefined,
         onMessage: (topic, payload) => heard.push(`${topic} ${payload.toString()}`),
       },
       new AbortController().signal,

@@ -1,5 +1,9 @@
 import { request as requestHttp } from 'node:http';
 import { type RequestOptions, request as requestHttps } from 'node:https';
+import type { Socket } from 'node:net';
+import type { ChooseProxy } from '../../domain/choose-proxy';
+import { TunnelAgent } from '../proxy/tunnel-agent';
+import { TLS_FLOOR } from '../tls-floor';
 
 export interface JsonAnswer {
   readonly status: number;
@@ -9,23 +13,60 @@ export interface JsonAnswer {
   readonly text: string;
 }
 
-/** One GET on a connection of its own: once an hour a kept one would only cost. @throws the socket's error */
-export function askJson(url: URL, options: RequestOptions, timeoutMs: number): Promise<JsonAnswer> {
+/** No answer came. `code` as Node.js names it; `wasReached`: a connection there was. */
+export class CallFailed extends Error {
+  override readonly name = 'CallFailed';
+
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly wasReached: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
+/** More is no answer of any source. */
+const MAX_TEXT = 64 * 1024;
+
+/** One GET on a connection of its own: once an hour a kept one would only cost. @throws CallFailed */
+export function askJson(
+  url: URL,
+  options: RequestOptions,
+  timeoutMs: number,
+  choose: ChooseProxy = () => undefined,
+): Promise<JsonAnswer> {
   return new Promise((resolve, reject) => {
-    const request = url.protocol === 'http:' ? requestHttp : requestHttps;
-    const call = request(url, { ...options, agent: false, signal: AbortSignal.timeout(timeoutMs) });
+    const isPlain = url.protocol === 'http:';
+    const isDirect = isPlain || choose(url.hostname, Number(url.port || 443)) === undefined;
+    const { cert, key, ca } = options;
+    const trust = { ...(cert && { cert }), ...(key && { key }), ...(ca && { ca }) };
+    const agent = isDirect ? false : new TunnelAgent(choose, timeoutMs, { ...trust, keepAlive: false });
+    const limit = AbortSignal.timeout(timeoutMs);
+    let wasReached = false;
+    const fail = (error: NodeJS.ErrnoException): void => {
+      const code = limit.aborted ? 'ETIMEDOUT' : (error.code ?? error.message);
+      reject(new CallFailed(code, error.message, wasReached, { cause: error }));
+    };
+    const call = (isPlain ? requestHttp : requestHttps)(url, { ...TLS_FLOOR, ...options, agent, signal: limit });
+    call.on('socket', (socket: Socket) => {
+      if (socket.connecting) socket.once('connect', () => (wasReached = true));
+      else wasReached = true;
+    });
     call.on('response', (response) => {
       response.setEncoding('utf8');
       let text = '';
       response.on('data', (chunk: string) => {
         text += chunk;
+        if (text.length > MAX_TEXT) response.destroy(new Error('the answer is too long'));
       });
       response.on('end', () =>
         resolve({ status: response.statusCode ?? 0, date: response.headers.date, json: parseJson(text), text }),
       );
-      response.on('error', reject);
+      response.on('error', fail);
     });
-    call.on('error', reject);
+    call.on('error', fail);
     call.end();
   });
 }

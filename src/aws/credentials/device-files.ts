@@ -9,6 +9,12 @@ export interface DeviceFileNames {
   readonly caFile: string | undefined;
 }
 
+/** Of a certificate, in words that Date.parse takes. */
+export interface Validity {
+  readonly validFrom: string;
+  readonly validTo: string;
+}
+
 /** PEM, as TLS takes it. */
 export interface DeviceFiles {
   readonly cert: Buffer;
@@ -40,16 +46,10 @@ export function loadDeviceFiles({ certificateFile, privateKeyFile, caFile }: Dev
   }
 }
 
-/** @returns a sentence when the device certificate is not valid at this time @throws TransferError CREDENTIALS_REFUSED */
-export function findValidityProblem(certificateFile: string, nowMs: number): string | undefined {
-  const certificate = new X509Certificate(readPem(certificateFile, 'the device certificate'));
-  if (nowMs > Date.parse(certificate.validTo)) {
-    return `the device certificate ${certificateFile} expired on ${certificate.validTo}; put a new one in its place`;
-  }
-  if (nowMs < Date.parse(certificate.validFrom)) {
-    return `the device certificate ${certificateFile} is valid from ${certificate.validFrom}, and this device's clock says ${new Date(nowMs).toISOString()}; set the clock`;
-  }
-  return undefined;
+/** @returns the certificate's dates, as it writes them @throws TransferError CREDENTIALS_REFUSED */
+export function readValidity(certificateFile: string): Validity {
+  const { validFrom, validTo } = new X509Certificate(readPem(certificateFile, 'the device certificate'));
+  return { validFrom, validTo };
 }
 
 function readPem(file: string, what: string): Buffer {

@@ -1,9 +1,11 @@
 import { statSync } from 'node:fs';
 import * as z from 'zod';
+import type { ChooseProxy } from '../../domain/choose-proxy';
 import { TransferError } from '../../domain/errors';
-import { askJson, type JsonAnswer } from './ask-json';
+import { askJson, type CallFailed, type JsonAnswer } from './ask-json';
 import type { FreshCredentials } from './cached-credentials';
-import { findValidityProblem, loadDeviceFiles } from './device-files';
+import { loadDeviceFiles } from './device-files';
+import { explainServerDates, findClockProblem, findValidityProblem, type Times } from './judge-time';
 
 export interface RoleAliasOptions {
   /** `host`, `host:port`, with or without `https://`. */
@@ -17,6 +19,9 @@ export interface RoleAliasOptions {
   readonly timeoutMs: number;
   readonly onServerDate: (date: string | undefined) => void;
   readonly nowMs: () => number;
+  /** The cloud's time, where it is known. */
+  readonly knownNowMs: () => number | undefined;
+  readonly chooseProxy?: ChooseProxy;
 }
 
 const answerSchema = z.object({
@@ -40,8 +45,10 @@ export class RoleAlias {
     this.#url = new URL(`https://${host}/role-aliases/${encodeURIComponent(options.alias)}/credentials`);
   }
 
-  /** @throws TransferError CREDENTIALS_UNREACHABLE, CREDENTIALS_REFUSED */
+  /** @throws TransferError CREDENTIALS_UNREACHABLE, CREDENTIALS_UNWELL, CREDENTIALS_REFUSED, CLOCK_WRONG */
   async fetch(): Promise<FreshCredentials> {
+    const clockProblem = findClockProblem(this.#times);
+    if (clockProblem !== undefined) throw new TransferError('CLOCK_WRONG', clockProblem);
     const answer = await this.#ask();
     const { status, date } = answer;
     this.options.onServerDate(date);
@@ -49,6 +56,7 @@ export class RoleAlias {
     const parsed = answerSchema.safeParse(answer.json);
     const expiresMs = parsed.success ? Date.parse(parsed.data.credentials.expiration) : Number.NaN;
     if (!parsed.success || Number.isNaN(expiresMs)) {
+      // A proxy, a captive portal: something else answers in its place.
       throw new TransferError(
         'CREDENTIALS_REFUSED',
         `${this.#url.host} answered something other than credentials; check credentials.roleAlias.endpoint`,
@@ -76,20 +84,24 @@ export class RoleAlias {
     }
   }
 
+  get #times(): Times {
+    return { nowMs: this.options.nowMs(), knownNowMs: this.options.knownNowMs() };
+  }
+
   async #ask(): Promise<JsonAnswer> {
-    const { thingName, timeoutMs } = this.options;
+    const { thingName, timeoutMs, chooseProxy } = this.options;
     const headers = thingName === undefined ? {} : { 'x-amzn-iot-thingname': thingName };
     const files = loadDeviceFiles(this.options);
     try {
-      return await askJson(this.#url, { ...files, headers }, timeoutMs);
+      return await askJson(this.#url, { ...files, headers }, timeoutMs, chooseProxy);
     } catch (error) {
-      throw this.#explain(error as NodeJS.ErrnoException);
+      throw this.#explain(error as CallFailed);
     }
   }
 
   /** Trouble before an HTTP answer: of the link, of the CA, or the endpoint's word about our certificate. */
-  #explain(error: NodeJS.ErrnoException): TransferError {
-    const code = error.code ?? '';
+  #explain(error: CallFailed): TransferError {
+    const { code } = error;
     const { host } = this.#url;
     if (/^(UNABLE_TO_|SELF_SIGNED|DEPTH_ZERO|CERT_SIGNATURE|CERT_UNTRUSTED|ERR_TLS_CERT_ALTNAME)/.test(code)) {
       const where =
@@ -100,23 +112,26 @@ export class RoleAlias {
         { cause: error },
       );
     }
-    if (/^CERT_(NOT_YET_VALID|HAS_EXPIRED)$/.test(code)) {
+    if (/^CERT_(NOT_YET_VALID|HAS_EXPIRED)$/.test(code)) return explainServerDates(host, code, this.#times);
+    if (/^ERR_SSL_.*(PROTOCOL|VERSION)/.test(code))
       return new TransferError(
         'CREDENTIALS_REFUSED',
-        `by this device's clock (${new Date(this.options.nowMs()).toISOString()}) the certificate of ${host} is not valid (${code}); set the clock`,
+        `${host} speaks no TLS 1.2 or later (${code}); check credentials.roleAlias.endpoint, and what stands between`,
         { cause: error },
       );
-    }
     if (/^ERR_SSL_.*(ALERT|CERTIFICATE)/.test(code)) return this.#refused(undefined, code);
-    return this.#unreachable(error);
-  }
-
-  #unreachable(error: NodeJS.ErrnoException): TransferError {
-    return new TransferError(
-      'CREDENTIALS_UNREACHABLE',
-      `no answer from the credentials endpoint ${this.#url.host} (${error.code ?? error.message})`,
-      { cause: error },
-    );
+    if (code === 'PROXY_REFUSED') return new TransferError('CREDENTIALS_UNREACHABLE', error.message, { cause: error });
+    return error.wasReached
+      ? new TransferError(
+          'CREDENTIALS_UNWELL',
+          `the credentials endpoint ${host} breaks off or says nothing (${code}); if it lasts, check what stands between here and there`,
+          { cause: error },
+        )
+      : new TransferError(
+          'CREDENTIALS_UNREACHABLE',
+          `no way to the credentials endpoint ${host} (${code}); if it lasts, check the network, its DNS, and credentials.roleAlias.endpoint`,
+          { cause: error },
+        );
   }
 
   /** 4xx are classified by what the body says: the numbers are not kept to. */
@@ -124,16 +139,34 @@ export class RoleAlias {
     const { alias, certificateFile, thingName } = this.options;
     const said = `${this.#url.host}: ${[status, message].filter(Boolean).join(' ')}`;
     if (status !== undefined && (status >= 500 || status === 429)) {
-      return new TransferError('CREDENTIALS_UNREACHABLE', `the credentials endpoint cannot answer now (${said})`);
+      return new TransferError(
+        'CREDENTIALS_UNWELL',
+        `the credentials endpoint cannot answer now (${said}); it is asked again by itself, if it lasts look at health.aws.amazon.com`,
+      );
     }
-    const validity = findValidityProblem(certificateFile, this.options.nowMs());
-    if (validity !== undefined) return new TransferError('CREDENTIALS_REFUSED', `${validity} (${said})`);
+    const validity = findValidityProblem(certificateFile, this.#times);
+    if (validity !== undefined) return validity;
     if (/role alias/i.test(message) && (status === 404 || /not|exist|invalid/i.test(message))) {
       return new TransferError(
         'CREDENTIALS_REFUSED',
         `there is no role alias "${alias}" (${said}); correct credentials.roleAlias.alias, or create it: aws iot create-role-alias`,
       );
     }
+    if (/MaxSessionDuration/i.test(message))
+      return new TransferError(
+        'CREDENTIALS_REFUSED',
+        `the role alias "${alias}" gives credentials for longer than its role allows (${said}); lower its credentialDurationSeconds: aws iot update-role-alias`,
+      );
+    if (/assume/i.test(message) && /role/i.test(message))
+      return new TransferError(
+        'CREDENTIALS_REFUSED',
+        `the role behind the alias "${alias}" cannot be assumed (${said}); check that it exists and lets credentials.iot.amazonaws.com assume it (sts:AssumeRole)`,
+      );
+    if (/thing name/i.test(message))
+      return new TransferError(
+        'CREDENTIALS_REFUSED',
+        `the certificate ${certificateFile} does not belong to the thing ${thingName} (${said}); attach it: aws iot attach-thing-principal`,
+      );
     const header = thingName === undefined ? '' : `, that it is attached to the thing ${thingName}`;
     return new TransferError(
       'CREDENTIALS_REFUSED',

@@ -23,18 +23,31 @@ const answerSchema = z.object({
 export class TokenExchange {
   constructor(private readonly options: TokenExchangeOptions) {}
 
-  /** @throws TransferError CREDENTIALS_UNREACHABLE, CREDENTIALS_REFUSED */
+  /** @throws TransferError CREDENTIALS_UNREACHABLE, CREDENTIALS_UNWELL, CREDENTIALS_REFUSED */
   async fetch(): Promise<FreshCredentials> {
-    const { status, json } = await this.#ask();
+    const { status, json, text } = await this.#ask();
     if (status >= 500)
-      throw new TransferError('CREDENTIALS_UNREACHABLE', `the nucleus has no credentials now (status ${status})`);
+      throw new TransferError(
+        'CREDENTIALS_UNWELL',
+        `the nucleus has no credentials now (status ${status}), and says so for a minute before it asks the cloud again; if it lasts, look into the nucleus's log`,
+      );
+    // Of the nucleus itself, and not of the cloud behind it: it does not know us.
+    if (status === 404 || ((status === 403 || status === 400) && !text.includes('TES responded')))
+      throw new TransferError(
+        'CREDENTIALS_REFUSED',
+        `the nucleus's token exchange does not know this process (status ${status}); restart the component, and check that its recipe depends on aws.greengrass.TokenExchangeService`,
+      );
     if (status !== 200) {
       throw new TransferError(
         'CREDENTIALS_REFUSED',
-        `the nucleus refuses credentials (status ${status}); check that the token exchange role exists and its alias is in the nucleus configuration, and that the component depends on aws.greengrass.TokenExchangeService`,
+        `the cloud refuses the nucleus credentials (status ${status}${said(text)}), which the nucleus repeats for up to five minutes; check that the token exchange role exists, that its alias is in the nucleus configuration, and that the IoT policy allows iot:AssumeRoleWithCertificate on it`,
       );
     }
-    if (json === null) throw new TransferError('CREDENTIALS_UNREACHABLE', 'the nucleus has no credentials now'); // lite, offline
+    if (json === null)
+      throw new TransferError(
+        'CREDENTIALS_UNWELL',
+        "the nucleus has no credentials now, and does not say why; if it lasts, check the link and the token exchange role's alias, and look into the nucleus's log",
+      ); // lite: offline, or refused
     const parsed = answerSchema.safeParse(json);
     const expiresMs = parsed.success ? Date.parse(parsed.data.Expiration) : Number.NaN;
     if (!parsed.success || Number.isNaN(expiresMs)) {
@@ -58,9 +71,15 @@ export class TokenExchange {
       const { code, message } = cause as NodeJS.ErrnoException;
       throw new TransferError(
         'CREDENTIALS_UNREACHABLE',
-        `no answer from the nucleus's token exchange (${code ?? message})`,
+        `no answer from the nucleus's token exchange (${code ?? message}); check that aws.greengrass.TokenExchangeService runs`,
         { cause },
       );
     }
   }
+}
+
+/** What the cloud told the nucleus. */
+function said(text: string): string {
+  const message = /"message"\s*:\s*"([^"]{1,200})"/.exec(text)?.[1];
+  return message === undefined ? '' : `: ${message}`;
 }

@@ -1,5 +1,5 @@
 import { TransferError } from '../../domain/errors';
-import type { Bus, OnMessage, Subscription } from '../../messages/bus';
+import type { Bus, MessageKind, OnMessage, Subscription } from '../../messages/bus';
 import { explainDenied, explainInvalid } from './explain-denied';
 import type { IpcConnection } from './ipc-connection';
 import { IpcError } from './ipc-error';
@@ -13,8 +13,9 @@ interface CloudMessage {
   readonly message?: { readonly topicName: string; readonly payload?: string };
 }
 
-/** AtLeastOnce */
-const QOS = '1';
+const AT_LEAST_ONCE = '1';
+/** What a nucleus that is offline does not keep. */
+const AT_MOST_ONCE = '0';
 
 /** The components of this device. */
 export class IpcLocalBus implements Bus {
@@ -47,8 +48,9 @@ export class IpcLocalBus implements Bus {
 export class IpcCloudBus implements Bus {
   constructor(private readonly ipc: IpcConnection) {}
 
-  async publish(topic: string, payload: Buffer): Promise<void> {
-    const request = { topicName: topic, qos: QOS, payload: payload.toString('base64') };
+  async publish(topic: string, payload: Buffer, { isFleeting = false }: MessageKind = {}): Promise<void> {
+    const qos = isFleeting ? AT_MOST_ONCE : AT_LEAST_ONCE;
+    const request = { topicName: topic, qos, payload: payload.toString('base64') };
     await translated('PublishToIoTCore', topic, this.ipc.request('PublishToIoTCore', request));
   }
 
@@ -56,7 +58,7 @@ export class IpcCloudBus implements Bus {
     const onEvent = ({ message }: CloudMessage): void => {
       if (message !== undefined) onMessage(message.topicName, bytesOf(message.payload));
     };
-    const request = { topicName: topic, qos: QOS };
+    const request = { topicName: topic, qos: AT_LEAST_ONCE };
     return translated(
       'SubscribeToIoTCore',
       topic,

@@ -1,12 +1,17 @@
 import { once } from 'node:events';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 import type { Clock } from '../../clock';
+import type { HttpProxy } from '../../domain/choose-proxy';
 import type { DeviceFiles } from '../credentials/device-files';
+import { openTunnel, TunnelRefused } from '../proxy/open-tunnel';
+import { TLS_FLOOR } from '../tls-floor';
 
 /** Where the way to a CONNACK ends. */
 export type Verdict =
   | { readonly kind: 'unreachable'; readonly code: string }
+  /** The reason ends with the next step. */
+  | { readonly kind: 'no way through the proxy'; readonly reason: string }
   /** By its CA, its name or its dates. */
   | { readonly kind: 'server not proven'; readonly code: string }
   /** TLS ends, or the broker hangs up, before a word of MQTT. */
@@ -20,6 +25,7 @@ export interface DiagnoseOptions {
   readonly host: string;
   readonly port: number;
   readonly files: DeviceFiles;
+  readonly proxy: HttpProxy | undefined;
   readonly clock: Clock;
 }
 
@@ -29,10 +35,19 @@ const WITHIN_MS = 10_000;
 const SETTLED_MS = 1_500;
 
 /** The CRT has one word for most of what can be wrong with a connection: Node's TLS has many, and says them at once. */
-export async function diagnose({ host, port, files, clock }: DiagnoseOptions, signal: AbortSignal): Promise<Verdict> {
+export async function diagnose(options: DiagnoseOptions, signal: AbortSignal): Promise<Verdict> {
+  const { host, port, files, proxy, clock } = options;
   const { cert, key, ca } = files;
+  let tunnel: Socket | undefined;
+  try {
+    tunnel = proxy && (await openTunnel(proxy, host, port, WITHIN_MS));
+  } catch (error) {
+    if (error instanceof TunnelRefused) return { kind: 'no way through the proxy', reason: error.message };
+    throw error;
+  }
+  const way = tunnel === undefined ? { host, port } : { socket: tunnel };
   const name = isIP(host) === 0 ? { servername: host } : {};
-  const socket = connect({ host, port, cert, key, ...name, ...(ca === undefined ? {} : { ca }) });
+  const socket = connect({ ...TLS_FLOOR, ...way, cert, key, ...name, ...(ca === undefined ? {} : { ca }) });
   const over = new AbortController();
   const waiting = AbortSignal.any([signal, over.signal]);
   try {

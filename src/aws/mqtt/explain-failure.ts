@@ -16,6 +16,8 @@ export function explainFailure(verdict: Verdict, around: Surroundings): string {
   switch (verdict.kind) {
     case 'unreachable':
       return `${endpoint} cannot be reached (${verdict.code}); if it lasts, check mqtt.endpoint, and that the network lets its port through`;
+    case 'no way through the proxy':
+      return verdict.reason;
     case 'server not proven':
       if (/^ERR_TLS_CERT_ALTNAME/.test(verdict.code))
         return `${endpoint} proves to be another host (${verdict.code}); check mqtt.endpoint: aws iot describe-endpoint --endpoint-type iot:Data-ATS`;

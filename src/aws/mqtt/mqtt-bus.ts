@@ -1,11 +1,13 @@
 import type { Clock } from '../../clock';
 import type { MqttConnectionStatus } from '../../control/protocol';
 import { probePauseMs } from '../../domain/backoff';
+import type { ChooseProxy, HttpProxy } from '../../domain/choose-proxy';
 import { asTransferError, TransferError } from '../../domain/errors';
 import type { Log } from '../../log';
 import type { Bus, OnMessage, Subscription } from '../../messages/bus';
 import { RunLoop } from '../../run-loop';
-import { findValidityProblem, loadDeviceFiles } from '../credentials/device-files';
+import { loadDeviceFiles } from '../credentials/device-files';
+import { findValidityProblem } from '../credentials/judge-time';
 import type * as Crt from './crt';
 import { diagnose, type Verdict } from './diagnose';
 import { explainFailure } from './explain-failure';
@@ -24,6 +26,9 @@ export interface MqttBusOptions {
   readonly privateKeyFile: string;
   /** undefined: the CA certificates Node.js brings along. */
   readonly caFile: string | undefined;
+  readonly chooseProxy?: ChooseProxy;
+  /** The cloud's time, where it is known. */
+  readonly knownNowMs?: () => number | undefined;
   readonly clock: Clock;
   /** 0 ≤ dice < 1 */
   readonly dice: () => number;
@@ -130,6 +135,10 @@ export class MqttBus implements Bus {
     return `${this.options.host}:${this.options.port}`;
   }
 
+  get #proxy(): HttpProxy | undefined {
+    return this.options.chooseProxy?.(this.options.host, this.options.port);
+  }
+
   #ready(): MqttConnection {
     if (this.#connection !== undefined) return this.#connection;
     throw new TransferError('BUS_UNAVAILABLE', `not connected to ${this.#endpoint}`);
@@ -173,7 +182,11 @@ export class MqttBus implements Bus {
     const { clock } = this.options;
     const files = loadDeviceFiles(this.options);
     const onMessage = (topic: string, payload: Buffer): void => this.#inlet.take(topic, payload);
-    return MqttConnection.open(loadCrt(), { ...this.options, clock, files, onMessage }, this.#stopping.signal);
+    return MqttConnection.open(
+      loadCrt(),
+      { ...this.options, clock, files, proxy: this.#proxy, onMessage },
+      this.#stopping.signal,
+    );
   }
 
   /** @returns whether the id is ours alone, as far as can be seen */
@@ -214,13 +227,14 @@ export class MqttBus implements Bus {
     if (before?.code === error.code && clock.monotonicMs() - before.atMs < HOUR_MS) return before;
     const files = loadDeviceFiles(this.options);
     const nowMs = clock.nowMs();
-    const found = await diagnose({ host, port, files, clock }, this.#stopping.signal);
+    const found = await diagnose({ host, port, files, proxy: this.#proxy, clock }, this.#stopping.signal);
     const isHangUp = error.code === HUNG_UP;
     const verdict: Verdict =
       found.kind === 'connect refused' && !isHangUp ? { kind: 'not understood', code: error.code } : found;
     const isReached = verdict.kind === 'certificate refused' || verdict.kind === 'connect refused';
-    const validity = isReached ? findValidityProblem(certificateFile, nowMs) : undefined;
-    const reason = validity ?? explainFailure(verdict, { ...this.options, endpoint: this.#endpoint, nowMs });
+    const knownNowMs = this.options.knownNowMs?.();
+    const validity = isReached ? findValidityProblem(certificateFile, { nowMs, knownNowMs }) : undefined;
+    const reason = validity?.message ?? explainFailure(verdict, { ...this.options, endpoint: this.#endpoint, nowMs });
     const isRefusal = validity === undefined && verdict.kind === 'connect refused';
     const diagnosis = { code: error.code, reason, isRefusal, atMs: clock.monotonicMs() };
     this.#diagnosis = verdict.kind === 'unreachable' ? undefined : diagnosis; // what was, passes

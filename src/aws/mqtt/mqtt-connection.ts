@@ -1,5 +1,6 @@
 import { rootCertificates } from 'node:tls';
 import type { Clock } from '../../clock';
+import type { HttpProxy } from '../../domain/choose-proxy';
 import type { DeviceFiles } from '../credentials/device-files';
 import type * as Crt from './crt';
 
@@ -9,6 +10,8 @@ export interface ConnectionOptions {
   readonly clientId: string;
   readonly keepAliveSeconds: number;
   readonly files: DeviceFiles;
+  /** The way to the host. */
+  readonly proxy: HttpProxy | undefined;
   readonly clock: Clock;
   readonly onMessage: (topic: string, payload: Buffer) => void;
 }
@@ -77,6 +80,7 @@ export class MqttConnection {
       // The CRT closes a lost connection only after this pause.
       reconnect_min_sec: 1,
       reconnect_max_sec: 1,
+      ...(options.proxy === undefined ? {} : { proxy_options: proxyOptions(crt, options.proxy) }),
       disable_metrics: true,
       username: undefined!,
       password: undefined!,
@@ -178,6 +182,14 @@ function tlsOptions(crt: typeof Crt, { port, files }: ConnectionOptions): Crt.Tl
   const options = crt.TlsContextOptions.create_client_with_mtls(files.cert.toString(), files.key.toString());
   // The same without a file as for HTTPS: small systems have no store of their own.
   options.override_default_trust_store(files.ca?.toString() ?? rootCertificates.join('\n'));
+  options.min_tls_version = crt.TlsVersion.TLSv1_2;
   if (port === 443) options.alpn_list = [ALPN_443];
   return options;
+}
+
+function proxyOptions(crt: typeof Crt, { host, port, userInfo }: HttpProxy): Crt.HttpProxyOptions {
+  const { HttpProxyAuthenticationType: Authentication, HttpProxyConnectionType: Connection } = crt;
+  const [, user = '', password = ''] = /^([^:]*):(.*)$/.exec(userInfo ?? '') ?? [];
+  const who = userInfo === undefined ? Authentication.None : Authentication.Basic;
+  return new crt.HttpProxyOptions(host, port, who, user, password, undefined, Connection.Tunneling);
 }

@@ -1,5 +1,8 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
+import type { ChooseProxy } from '../../domain/choose-proxy';
+import { openTunnel } from '../proxy/open-tunnel';
+import { TLS_FLOOR } from '../tls-floor';
 
 /** Who uses a connection at the moment. */
 export interface ConnectionUser {
@@ -64,9 +67,11 @@ export class ConnectionPool {
   constructor(
     private readonly ca: Buffer | undefined,
     private readonly maxFree: number,
+    private readonly choose: ChooseProxy = () => undefined,
   ) {}
 
-  take(url: URL): Connection {
+  /** At once, but through a proxy, which has so long to open the way. @throws TunnelRefused */
+  take(url: URL, withinMs: number): Connection | Promise<Connection> {
     const free = this.#free.get(url.host);
     for (let kept = free?.pop(); kept !== undefined; kept = free?.pop()) {
       if (kept.socket.destroyed || performance.now() >= kept.expiresAtMs) {
@@ -76,7 +81,14 @@ export class ConnectionPool {
       kept.socket.ref();
       return kept;
     }
-    const connection = url.protocol === 'http:' ? this.#connectPlain(url) : this.#connectTls(url);
+    if (url.protocol === 'http:') return this.#add(this.#connectPlain(url));
+    const [host, port] = [bare(url.hostname), Number(url.port || 443)];
+    const proxy = this.choose(host, port);
+    if (proxy === undefined) return this.#add(this.#connectTls(url, undefined));
+    return openTunnel(proxy, host, port, withinMs).then((tunnel) => this.#add(this.#connectTls(url, tunnel)));
+  }
+
+  #add(connection: Connection): Connection {
     this.#all.add(connection);
     return connection;
   }
@@ -107,7 +119,7 @@ export class ConnectionPool {
     return new Connection(socket, host, 'connect', (connection) => this.#forget(connection));
   }
 
-  #connectTls({ hostname, port, host }: URL): Connection {
+  #connectTls({ hostname, port, host }: URL, tunnel: Socket | undefined): Connection {
     const name = bare(hostname);
     const session = this.#sessions.get(host);
     const socket = connectTls({
@@ -115,7 +127,8 @@ export class ConnectionPool {
       port: Number(port || 443),
       servername: isIP(name) === 0 ? name : '',
       ALPNProtocols: ['http/1.1'],
-      ...SOCKET,
+      ...TLS_FLOOR,
+      ...(tunnel === undefined ? SOCKET : { socket: tunnel }),
       ...(this.ca === undefined ? {} : { ca: this.ca }),
       ...(session === undefined ? {} : { session }),
     });

@@ -43,11 +43,21 @@ const HUNG_UP: ReadonlySet<string> = new Set(['ECONNRESET', 'EPIPE']);
  * HTTP/1.1 by our own hand: Node's client costs three times what this and TLS cost together, and a small file is
  * little else.
  */
-export function exchange(request: ExchangeRequest): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    if (request.signal.aborted) reject(new NoAnswer('stopping', false));
-    else new Exchange(request, resolve, reject).start();
+export async function exchange(request: ExchangeRequest): Promise<Answer> {
+  if (request.signal.aborted) throw new NoAnswer('stopping', false);
+  const taken = request.connections.take(request.url, request.stallMs);
+  const connection = taken instanceof Promise ? await tunnelled(taken, request.signal) : taken;
+  return new Promise((resolve, reject) => new Exchange(request, connection, resolve, reject).start());
+}
+
+/** Who no longer waits for the tunnel leaves it to its own end. */
+async function tunnelled(tunnel: Promise<Connection>, signal: AbortSignal): Promise<Connection> {
+  const connection = await tunnel.catch((cause: Error) => {
+    throw new NoAnswer(cause.message, false, { cause });
   });
+  if (!signal.aborted) return connection;
+  connection.socket.destroy();
+  throw new NoAnswer('stopping', false);
 }
 
 class Exchange implements ConnectionUser {
@@ -66,13 +76,14 @@ class Exchange implements ConnectionUser {
 
   constructor(
     private readonly request: ExchangeRequest,
+    connection: Connection,
     private readonly resolve: (answer: Answer) => void,
     private readonly reject: (error: unknown) => void,
   ) {
     this.#expects = (request.body?.sizeBytes ?? 0) >= EXPECT_CONTINUE_BYTES;
     this.#head = writeHead(request, this.#expects);
     this.#reader = new AnswerReader(request.method, () => this.#writeBody());
-    this.#connection = request.connections.take(request.url);
+    this.#connection = connection;
   }
 
   start(): void {
