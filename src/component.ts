@@ -115,7 +115,7 @@ export class Component {
     this.#limits = { ...config.upload };
     this.#startedAtMs = clock.nowMs();
     const bus = this.#buses?.cloud;
-    this.#credentials = buildCredentials(config, { ...surroundings, bus, onPushed: () => this.#credentialsCame() });
+    this.#credentials = buildCredentials(config, { ...surroundings, bus, onReady: () => this.#retryCredentials() });
     this.#ledger = Ledger.open({ dir: config.state.dir, migrations: MIGRATIONS, nativeBinding, clock, log });
     this.#table = new UploadTable(
       this.#ledger,
@@ -369,8 +369,8 @@ export class Component {
   }
 
   /** Who waited for them need not wait for their turn. */
-  #credentialsCame(): void {
-    this.#up?.gate.credentialsCame();
+  #retryCredentials(): void {
+    this.#up?.gate.retryCredentials();
     this.#link?.wake();
     this.#up?.worker.wake();
     this.#inbox?.wake();

@@ -30,8 +30,8 @@ export interface CredentialsEdge {
   /** To AWS IoT, where there is one. */
   readonly bus: Bus | undefined;
   readonly chooseProxy: ChooseProxy;
-  /** There are credentials that nobody waited for. */
-  readonly onPushed: () => void;
+  /** Who waits for credentials may get some now. */
+  readonly onReady: () => void;
   readonly clock: Clock;
   readonly serverClock: ServerClock;
   /** 0 ≤ dice < 1 */
@@ -56,7 +56,7 @@ export function buildCredentials(config: Config, edge: CredentialsEdge): Credent
   const rungs: Rung[] = names.map((name) => {
     const onPushed = (fresh: FreshCredentials): void => {
       cache.take(fresh);
-      edge.onPushed();
+      edge.onReady();
     };
     const source = BUILDERS[name](config, edge, onPushed);
     const cache = new CachedCredentials({ fetch: source.fetch, probeMaxMs, clock, dice });
@@ -166,7 +166,7 @@ const BUILDERS: Record<
     });
     return { fetch: () => role.fetch(), warnings: role.findWarnings() };
   },
-  'mqtt-token': (config, { bus, clock, dice, serverClock }, onPushed) => {
+  'mqtt-token': (config, { bus, clock, dice, serverClock, onReady }, onPushed) => {
     if (bus === undefined)
       throw new UsageError(
         'credentials.source mqtt-token needs messages; set mqtt.endpoint, or run as a Greengrass component',
@@ -186,6 +186,17 @@ const BUILDERS: Record<
       knownNowMs: () => serverClock.knownNowMs(),
       onPushed,
     });
-    return { fetch: () => token.fetch(), start: () => token.start(), stop: () => token.stop() };
+    let unlisten = (): void => undefined;
+    return {
+      fetch: () => token.fetch(),
+      start: () => {
+        token.start();
+        unlisten = bus.onConnected(onReady);
+      },
+      stop: () => {
+        unlisten();
+        return token.stop();
+      },
+    };
   },
 };

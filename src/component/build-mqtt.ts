@@ -18,7 +18,7 @@ export interface MqttEdge {
 const DEFAULT_PORT = 8883;
 
 /** Where a nucleus runs us its connection serves: a second one by the thing's name would throw it out. */
-export function buildMqtt({ mqtt, thing }: Config, edge: MqttEdge): MqttBus | undefined {
+export function buildMqtt({ mqtt, thing, credentials, upload }: Config, edge: MqttEdge): MqttBus | undefined {
   const { endpoint, clientId = thing.name, keepAliveSeconds, caFile } = mqtt;
   if (endpoint === undefined || edge.buses?.cloud !== undefined) return undefined;
   const { certificateFile, privateKeyFile } = thing;
@@ -27,12 +27,15 @@ export function buildMqtt({ mqtt, thing }: Config, edge: MqttEdge): MqttBus | un
       'mqtt.endpoint needs thing.name, thing.certificateFile and thing.privateKeyFile; set them, or leave mqtt.endpoint out',
     );
   const { hostname, port } = new URL(endpoint.replace(/^(?:\w+:\/\/)?/, 'mqtts://'));
+  // Where tokens come this way files wait for it.
+  const isNeeded = [credentials.source].flat().includes('mqtt-token');
   return new MqttBus({
     ...edge,
     host: hostname,
     port: port === '' ? DEFAULT_PORT : Number(port),
     clientId,
     keepAliveSeconds,
+    ...(isNeeded ? { deniedAgainMs: upload.probeMaxSeconds * 1000 } : {}),
     certificateFile,
     privateKeyFile,
     caFile,

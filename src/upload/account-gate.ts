@@ -83,8 +83,8 @@ export class AccountGate {
     }
   }
 
-  /** Credentials came that nobody had waited for. */
-  credentialsCame(): void {
+  /** There may be credentials now. */
+  retryCredentials(): void {
     this.#credentials.probeNow();
   }
 

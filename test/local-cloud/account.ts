@@ -22,6 +22,13 @@ export interface RoleAlias {
   roleMissing?: boolean;
 }
 
+/** A role that is assumed through STS. */
+export interface Role {
+  policy: PolicyDocument;
+  /** ARNs of those who may assume it */
+  trusts: string[];
+}
+
 export type CertificateStatus = 'ACTIVE' | 'INACTIVE' | 'REVOKED';
 
 export interface RegisteredCertificate {
@@ -46,6 +53,7 @@ interface AccountState {
   things: Record<string, Thing>;
   /** members by group */
   thingGroups: Record<string, string[]>;
+  roles?: Record<string, Role>;
   /** policies of credentials that were issued by hand, by hash */
   policies: Record<string, PolicyDocument>;
 }
@@ -138,6 +146,19 @@ export class Account {
     this.save();
   }
 
+  findRole(name: string): Role | undefined {
+    return own(this.state.roles ?? {}, name);
+  }
+
+  putRole(name: string, role: Role): void {
+    this.state.roles = { ...this.state.roles, [name]: { ...role, policy: checkPolicy(role.policy) } };
+    this.save();
+  }
+
+  roleArn(name: string): string {
+    return `arn:aws:iam::${this.accountId}:role/${name}`;
+  }
+
   roleAliasArn(alias: string): string {
     return `arn:aws:iot:${this.region}:${this.accountId}:rolealias/${alias}`;
   }
@@ -160,6 +181,15 @@ export class Account {
     });
   }
 
+  issueForRole(role: string, sessionPolicy: PolicyDocument, expiresAtMs: number): SessionCredentials {
+    return this.issue({
+      policyName: `role/${role}`,
+      sessionPolicyName: this.storePolicy(sessionPolicy),
+      variables: {},
+      expiresAtMs,
+    });
+  }
+
   isExpired(claims: SessionClaims, nowMs: number): boolean {
     return claims.generation < this.state.tokenGeneration || claims.expiresAtMs <= nowMs;
   }
@@ -177,6 +207,7 @@ export class Account {
 
   private findPolicy(name: string): PolicyDocument | undefined {
     if (name.startsWith('alias/')) return this.findRoleAlias(name.slice('alias/'.length))?.policy;
+    if (name.startsWith('role/')) return this.findRole(name.slice('role/'.length))?.policy;
     return own(this.state.policies, name);
   }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
+import type { IotMessage } from '../../src/cloud/handlers/inbox-notifier';
 import { CertificateAuthority, certificateIdOf, type PemPair } from '../support/certificates';
 import { Account, type Bucket, type CertificateStatus, type RoleAlias } from './account';
 import { CredentialsEndpoint } from './credentials-endpoint';
@@ -9,6 +10,8 @@ import { FaultPlan } from './fault-plan';
 import { DataPlane } from './iot/data-plane';
 import { InboxEvents } from './iot/inbox-events';
 import { MqttBroker } from './iot/mqtt-broker';
+import { Shadows } from './iot/shadows';
+import { TokenRule } from './iot/token-rule';
 import { JobsService } from './jobs/jobs-service';
 import type { PolicyDocument } from './policy';
 import { RequestLog, type RequestRecord } from './request-log';
@@ -16,7 +19,9 @@ import type { S3Settings } from './s3/exchange';
 import { ObjectStore } from './s3/object-store';
 import type { ObjectRecord } from './s3/records';
 import { S3Endpoint } from './s3/s3-endpoint';
+import { seedBRolePolicy } from './seed-policies';
 import type { SessionCredentials } from './session-tokens';
+import { Sts } from './sts';
 import { TlsListener } from './tls-listener';
 
 export interface LocalCloudOptions {
@@ -70,6 +75,9 @@ export class LocalCloud {
   readonly mqtt: MqttBroker;
   /** IoT Jobs; `jobs.control` is the operator's side */
   readonly jobs: JobsService;
+  readonly sts: Sts;
+  readonly shadows = new Shadows();
+  readonly #publish = ({ topic, payload }: IotMessage): Promise<void> => this.mqtt.publish(topic, payload);
   private readonly log: RequestLog;
   private readonly s3: TlsListener;
   private readonly dataPlane: TlsListener;
@@ -104,6 +112,8 @@ export class LocalCloud {
     });
     this.mqtt.onJobsRequest = (...request) => this.jobs.hear(...request);
     this.jobs.onNotification(({ topic, payload }) => void this.mqtt.publish(topic, payload));
+    this.mqtt.listeners.push((topic) => this.shadows.take(topic, this.#publish));
+    this.sts = new Sts(account, now);
     const dataPlane = new DataPlane(account, this.mqtt, now);
     this.dataPlane = new TlsListener(
       tls,
@@ -281,6 +291,24 @@ export class LocalCloud {
     });
   }
 
+  /**
+   * Tokens by message: the role `s3-role`, the topic rule for `+/token/req`, and the function behind it, with the role
+   * that it runs by. What a core device publishes is handed over by `take` of what this gives.
+   */
+  createTokenVendor(bucket: string, { durationSeconds = DEFAULT_DURATION_SECONDS } = {}): TokenRule {
+    const functionRole = { arn: this.account.roleArn('token-vendor'), policy: tokenVendorPolicy(this) };
+    this.account.putRole('s3-role', { policy: seedBRolePolicy(bucket), trusts: [functionRole.arn] });
+    this.sts.minSeconds = Math.min(this.sts.minSeconds, durationSeconds);
+    const rule = new TokenRule({
+      settings: { roleArn: this.account.roleArn('s3-role'), bucket, durationSeconds },
+      functionRole,
+      topicArn: (topic) => `arn:aws:iot:${this.region}:${this.accountId}:topic/${topic}`,
+      sts: this.sts,
+    });
+    this.mqtt.listeners.push((topic, payload) => rule.take(topic, payload, this.#publish));
+    return rule;
+  }
+
   /** All tokens issued so far count as expired. */
   expireTokens(): void {
     this.account.expireTokens();
@@ -337,6 +365,17 @@ export class LocalCloud {
     await this.mqtt.stop();
     this.store.close();
   }
+}
+
+/** Of the function: seed B's. */
+function tokenVendorPolicy({ region, accountId }: LocalCloud): PolicyDocument {
+  return {
+    Version: '2012-10-17',
+    Statement: [
+      { Effect: 'Allow', Action: 'iot:Publish', Resource: `arn:aws:iot:${region}:${accountId}:topic/*/token/res` },
+      { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: `arn:aws:iam::${accountId}:role/s3-role` },
+    ],
+  };
 }
 
 function assumeAnyAlias(): PolicyDocument {

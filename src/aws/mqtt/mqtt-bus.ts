@@ -26,6 +26,8 @@ export interface MqttBusOptions {
   readonly privateKeyFile: string;
   /** undefined: the CA certificates Node.js brings along. */
   readonly caFile: string | undefined;
+  /** For so long nothing is tried that was not permitted: a day, where nothing says otherwise. */
+  readonly deniedAgainMs?: number;
   readonly chooseProxy?: ChooseProxy;
   /** The cloud's time, where it is known. */
   readonly knownNowMs?: () => number | undefined;
@@ -69,7 +71,7 @@ export class MqttBus implements Bus {
   constructor(private readonly options: MqttBusOptions) {
     const { clock } = options;
     this.#loop = new RunLoop(() => this.#step(), clock);
-    this.#trials = new TopicTrials(this.#endpoint, clock);
+    this.#trials = new TopicTrials(this.#endpoint, clock, options.deniedAgainMs);
     this.#state = { state: 'connecting', reason: undefined, sinceMs: clock.nowMs() };
   }
 
@@ -164,7 +166,7 @@ export class MqttBus implements Bus {
       const { reason, isRefusal } = await this.#explain(error);
       if (this.#loop.isStopping) return 0;
       this.#refusals = isRefusal ? this.#refusals + 1 : 0;
-      if (this.#refusals >= MAX_REFUSALS) return this.#turnOff(reason, DAY_MS);
+      if (this.#refusals >= MAX_REFUSALS) return this.#turnOff(reason, this.options.deniedAgainMs ?? DAY_MS);
       this.#enter('connecting', reason);
       return probePauseMs(this.#failures++, PAUSE, dice());
     }

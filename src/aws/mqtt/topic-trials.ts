@@ -10,7 +10,8 @@ const AGAIN_MS = 24 * 3_600_000;
 
 /**
  * Finds the topic that makes the broker hang up, which it does without a reason. What has not been seen to be allowed
- * is asked for while nothing else is. Hung up on twice, it counts as denied for a day.
+ * is asked for while nothing else is. Hung up on twice, it counts as denied for a day,
+ * or less where files wait for it.
  */
 export class TopicTrials {
   readonly #allowed = new Set<string>();
@@ -25,6 +26,8 @@ export class TopicTrials {
   constructor(
     private readonly endpoint: string,
     private readonly clock: Clock,
+    /** For so long a denied topic is not asked for. */
+    private readonly againMs = AGAIN_MS,
   ) {}
 
   /** Sentences that end with the next step. */
@@ -78,7 +81,7 @@ export class TopicTrials {
       const hangUps = (this.#hangUps.get(what) ?? 0) + 1;
       this.#hangUps.set(what, hangUps);
       if (hangUps < ENOUGH) throw error;
-      this.#deniedUntilMs.set(what, this.clock.monotonicMs() + AGAIN_MS);
+      this.#deniedUntilMs.set(what, this.clock.monotonicMs() + this.againMs);
       this.#problems.set(what, explain());
       throw new TransferError('MESSAGE_DENIED', explain(), { cause: error });
     }

@@ -65,6 +65,8 @@ export class MqttBroker {
   /** The latest, in order, from devices and from the cloud. */
   readonly messages: BrokerMessage[] = [];
   readonly denials: Denial[] = [];
+  /** Told of what devices publish, as the rules engine and the services behind it are. */
+  readonly listeners: ((topic: string, payload: Buffer) => void)[] = [];
   /** CONNECTs that were accepted. */
   connects = 0;
   /** TCP connections, whether or not TLS came about. */
@@ -208,6 +210,7 @@ export class MqttBroker {
         this.#note(message);
         done();
         if (parseJobsTopic(topic) !== undefined) setImmediate(() => this.#askJobs(client, message));
+        for (const listen of this.listeners) listen(message.topic, message.payload);
       },
       authorizeSubscribe: (client, subscription, done) => {
         const { topic } = subscription;
