@@ -250,6 +250,7 @@ export class Component {
       inbox: this.#inbox,
       jobs: this.#jobs?.jobs,
       gate: this.#up?.gate,
+      missing: this.#up?.missing,
       reader: this.#reader,
       publisher: this.#publisher,
       subscriptions: this.#messages?.subscriptions,

@@ -37,6 +37,7 @@ export function presentStatus(status: StatusDocument): string {
   for (const { scope, message, nextProbeInSeconds } of status.refusals) {
     lines.push(`REFUSED   ${scope}: ${message} (tried again in ${formatSeconds(nextProbeInSeconds)}; nothing is lost)`);
   }
+  for (const { action, cost } of status.missing) lines.push(`without   ${action}: ${cost}`);
   const { files, worst } = status.retrying;
   if (worst !== undefined)
     lines.push(

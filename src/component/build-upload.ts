@@ -9,6 +9,7 @@ import { AccountGate } from '../upload/account-gate';
 import { BufferPool } from '../upload/buffer-pool';
 import { ExistingObject } from '../upload/existing-object';
 import { History } from '../upload/history';
+import { MissingActions } from '../upload/missing-actions';
 import { MultipartUpload } from '../upload/multipart-upload';
 import type { ObjectStore } from '../upload/object-store';
 import { OrphanSweeper } from '../upload/orphan-sweeper';
@@ -45,6 +46,8 @@ export interface UploadWay {
   readonly worker: UploadWorker;
   readonly sweeper: OrphanSweeper;
   readonly history: History;
+  /** IAM actions that would be of use. */
+  readonly missing: MissingActions;
 }
 
 /** The way up, from a row that is due to its object, and what tidies behind it. Nothing of it has started. */
@@ -52,10 +55,11 @@ export function buildUpload(parts: UploadParts): UploadWay {
   const { ledger, table, link, store, sources, limits, historyFiles, clock, dice, log } = parts;
   const accountProbeMaxMs = limits.probeMaxSeconds * 1000;
   const gate = new AccountGate(accountProbeMaxMs, clock, dice, log, parts.credentialsAgainAtMs);
+  const missing = new MissingActions(clock, log);
   const sourceOf = new Map(sources.map((source) => [source.id, source]));
   const worker = new UploadWorker({
     table,
-    send: buildSend(parts, gate, sourceOf),
+    send: buildSend(parts, gate, missing, sourceOf),
     gate,
     link,
     clock,
@@ -70,27 +74,28 @@ export function buildUpload(parts: UploadParts): UploadWay {
     },
     accountProbeMaxMs,
   });
-  const sweeper = new OrphanSweeper(ledger, store, link, clock, log);
+  const sweeper = new OrphanSweeper(ledger, store, link, missing, clock, log);
   const history = new History(
     ledger,
     sources.map((source) => ({ outboxId: source.id, remainingBatches: () => source.outbox.remainingBatches() })),
     historyFiles,
     clock,
   );
-  return { gate, worker, sweeper, history };
+  return { gate, worker, sweeper, history, missing };
 }
 
 function buildSend(
   { ledger, table, store, limits, log }: UploadParts,
   gate: AccountGate,
+  missing: MissingActions,
   sourceOf: ReadonlyMap<number, SendSource>,
 ) {
   const uploadIdOf = (id: number): string => `${ledger.id}-${id}`;
   const pool = new BufferPool(limits.uploadMemoryBytes);
-  const existing = new ExistingObject(store, table, limits.onExisting, log);
+  const existing = new ExistingObject(store, table, limits.onExisting, missing, log);
   const single = new SinglePut(store, table, existing, pool, uploadIdOf);
   const onAccepted = ({ row }: UploadAttempt): void => gate.succeeded(sourceOf.get(row.outboxId)!.template.prefix);
-  const multipart = new MultipartUpload(store, table, new PartTable(ledger), existing, pool, log, onAccepted, {
+  const multipart = new MultipartUpload(store, table, new PartTable(ledger), existing, pool, missing, log, onAccepted, {
     limits,
     uploadIdOf,
   });

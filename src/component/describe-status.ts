@@ -8,6 +8,7 @@ import type { ServerClock } from '../link/server-clock';
 import type { Publisher } from '../messages/publisher';
 import type { Subscriptions } from '../messages/subscriptions';
 import type { AccountGate } from '../upload/account-gate';
+import type { MissingActions } from '../upload/missing-actions';
 import type { UploadState } from '../upload/transitions';
 import type { UploadReader } from '../upload/upload-reader';
 import type { Tally } from '../upload/upload-tally';
@@ -29,6 +30,7 @@ export interface Parts {
   readonly inbox: Inbox | undefined;
   readonly jobs: Jobs | undefined;
   readonly gate: AccountGate | undefined;
+  readonly missing: MissingActions | undefined;
   readonly reader: UploadReader;
   readonly publisher: Publisher | undefined;
   readonly subscriptions: Subscriptions | undefined;
@@ -39,7 +41,7 @@ export interface Parts {
 /** The one document that a person sees. */
 export function describeStatus(parts: Parts): StatusDocument {
   const { config, startedAtMs, nowMs, tally, active, link, credentials, serverClock, sources, inbox, jobs } = parts;
-  const { gate, reader, mqtt, warnings } = parts;
+  const { gate, missing, reader, mqtt, warnings } = parts;
   const counts = Object.fromEntries(Object.entries(tally).map(([state, { files }]) => [state, files])) as Record<
     UploadState,
     number
@@ -60,6 +62,7 @@ export function describeStatus(parts: Parts): StatusDocument {
     inbox: inbox === undefined ? undefined : { folder: config.inbox.dir!, ...inbox.status },
     jobs: jobs?.status,
     refusals: gate?.status() ?? [],
+    missing: missing?.status ?? [],
     retrying: reader.retrying(),
     messages: messageStatus(parts),
     mqtt: mqtt?.status,

@@ -114,6 +114,8 @@ export interface StatusDocument {
     readonly sinceMs: number;
     readonly nextProbeInSeconds: number;
   }[];
+  /** IAM actions that are not granted and would be of use: what their lack costs, and how to have them. */
+  readonly missing: readonly { readonly action: string; readonly cost: string }[];
   /** Files waiting for another attempt after failures of their own, and the one that has failed most. */
   readonly retrying: { readonly files: number; readonly worst: UploadSummary | undefined };
   /** Messages for other components and the cloud that wait for their bus; absent where there is none. */

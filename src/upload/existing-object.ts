@@ -3,6 +3,7 @@ import { renamedKey } from '../domain/key-template';
 import type { Log } from '../log';
 import { mtimeMsOf } from './describe-object';
 import { isMine, judgeExisting, type Mine } from './judge-existing';
+import type { MissingActions } from './missing-actions';
 import type { ObjectInfo, ObjectStore } from './object-store';
 import type { Delivery, UploadAttempt } from './upload-attempt';
 import type { UploadTable } from './upload-table';
@@ -12,12 +13,11 @@ export type OnExisting = 'overwrite' | 'skip' | 'rename';
 
 /** Meets a key that is taken: recognises our own lost success, skips, or moves to another key. */
 export class ExistingObject {
-  #denialTold = false;
-
   constructor(
     private readonly store: ObjectStore,
     private readonly table: UploadTable,
     private readonly onExisting: OnExisting,
+    private readonly missing: MissingActions,
     private readonly log: Log,
   ) {}
 
@@ -42,10 +42,8 @@ export class ExistingObject {
   async judge(attempt: UploadAttempt, mine: Mine, signal: AbortSignal): Promise<'ours' | 'foreign' | 'gone'> {
     const { row } = attempt;
     const seen = await this.#look(row.objectKey, signal);
-    if (seen === 'denied' && !this.#denialTold) {
-      this.#denialTold = true;
-      this.log.info({ code: 'ACCESS_DENIED' }, 'existing objects cannot be compared without s3:GetObject');
-    }
+    // It is there, S3 has just said so: here, and not for any key, a denial says that the right to look is missing.
+    if (seen === 'denied') this.missing.denied('s3:GetObject');
     const verdict = judgeExisting(seen, mine, row.outcomeUnknown);
     if (verdict !== 'assumed-ours') return verdict;
     this.log.warn(
@@ -77,8 +75,11 @@ export class ExistingObject {
   }
 
   async #look(key: string, signal: AbortSignal): Promise<ObjectInfo | undefined | 'denied'> {
+    if (!this.missing.isWorthAsking('s3:GetObject')) return 'denied';
     try {
-      return await this.store.findObject(key, signal);
+      const found = await this.store.findObject(key, signal);
+      if (found !== undefined) this.missing.granted('s3:GetObject');
+      return found;
     } catch (error) {
       if (hasCode(error, 'ACCESS_DENIED')) return 'denied';
       throw error;

@@ -5,6 +5,7 @@ import type { Log } from '../log';
 import type { BufferPool } from './buffer-pool';
 import { describeObject } from './describe-object';
 import type { ExistingObject } from './existing-object';
+import type { MissingActions } from './missing-actions';
 import type { Multipart, ObjectStore } from './object-store';
 import { type Part, planParts, type SentPart } from './part-plan';
 import type { PartTable } from './part-table';
@@ -13,6 +14,8 @@ import { reconcileParts } from './reconcile-parts';
 import type { SourceFile } from './source-file';
 import type { Delivery, UploadAttempt } from './upload-attempt';
 import type { UploadTable } from './upload-table';
+
+const LIST_PARTS = 's3:ListMultipartUploadParts';
 
 export interface MultipartOptions {
   /** Read for each file: the limits may change in between. */
@@ -23,14 +26,13 @@ export interface MultipartOptions {
 
 /** A file in parts, resumed from our own record of them. */
 export class MultipartUpload {
-  #listDenied = false;
-
   constructor(
     private readonly store: ObjectStore,
     private readonly table: UploadTable,
     private readonly partTable: PartTable,
     private readonly existing: ExistingObject,
     private readonly pool: BufferPool,
+    private readonly missing: MissingActions,
     private readonly log: Log,
     /** S3 took a part: the account and the service are well, however long the rest takes. */
     private readonly onAccepted: (attempt: UploadAttempt) => void,
@@ -86,19 +88,17 @@ export class MultipartUpload {
     const { row } = attempt;
     const recorded = this.partTable.of(row.id);
     const recordedBytes = recorded.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
-    if (recorded.length === 0 || recordedBytes === source.sizeBytes || this.#listDenied) return recorded;
+    if (recorded.length === 0 || recordedBytes === source.sizeBytes) return recorded;
+    if (!this.missing.isWorthAsking(LIST_PARTS)) return recorded;
     try {
       const listed = await this.store.listParts(upload, signal);
+      this.missing.granted(LIST_PARTS);
       const { held, lost } = reconcileParts(recorded, listed);
       if (lost.length > 0) await this.partTable.forget(row.id, lost);
       return held;
     } catch (error) {
       if (!hasCode(error, 'ACCESS_DENIED')) throw error;
-      this.#listDenied = true;
-      this.log.info(
-        { code: 'ACCESS_DENIED' },
-        'resuming from our own record of parts, s3:ListMultipartUploadParts is not granted',
-      );
+      this.missing.denied(LIST_PARTS);
       return recorded;
     }
   }

@@ -5,6 +5,7 @@ import { asTransferError, type TransferError } from '../domain/errors';
 import type { Link } from '../link/link';
 import type { Log } from '../log';
 import { RunLoop } from '../run-loop';
+import type { MissingActions } from './missing-actions';
 import type { ObjectStore } from './object-store';
 
 interface Orphan {
@@ -13,6 +14,7 @@ interface Orphan {
   readonly multipart_id: string;
 }
 
+const ABORT = 's3:AbortMultipartUpload';
 /** An abort that failed is tried again after this long, or when the link comes up. */
 const AGAIN_MS = 15 * 60_000;
 
@@ -27,6 +29,7 @@ export class OrphanSweeper {
     private readonly ledger: Ledger,
     private readonly store: ObjectStore,
     private readonly link: Link,
+    private readonly missing: MissingActions,
     clock: Clock,
     private readonly log: Log,
   ) {
@@ -58,16 +61,19 @@ export class OrphanSweeper {
     const orphans = this.#sql.prepare('SELECT * FROM orphan_multipart ORDER BY id').all() as Orphan[];
     for (const { id, object_key, multipart_id } of orphans) {
       if (this.#loop.isStopping || this.link.status.state === 'down') break;
+      if (!this.missing.isWorthAsking(ABORT)) break;
       try {
         await this.store.abortMultipart({ key: object_key, id: multipart_id }, this.#stopping.signal);
       } catch (cause) {
         if (this.#loop.isStopping) break;
         const error = asTransferError(cause);
-        this.#tell(error);
+        if (error.code === 'ACCESS_DENIED') this.missing.denied(ABORT);
+        else this.#tell(error);
         // What the link or the account refuses one, they refuse all; what only this one meets holds up no other.
         if (error.recovery === 'await-link' || error.recovery === 'await-account') break;
         continue;
       }
+      this.missing.granted(ABORT);
       await this.ledger.write(() => this.#sql.exactlyOne('DELETE FROM orphan_multipart WHERE id = ?', id));
       this.#failureTold = false;
     }
@@ -77,7 +83,6 @@ export class OrphanSweeper {
   #tell({ code, message }: TransferError): void {
     if (this.#failureTold) return;
     this.#failureTold = true;
-    const hint = code === 'ACCESS_DENIED' ? '; or let a lifecycle rule of the bucket clear what is left' : '';
-    this.log.warn({ code, reason: `${message}${hint}` }, 'multipart uploads that are left over could not be aborted');
+    this.log.warn({ code, reason: message }, 'multipart uploads that are left over could not be aborted');
   }
 }

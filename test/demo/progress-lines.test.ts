@@ -16,6 +16,7 @@ function statusOf(uploads: Partial<StatusDocument['uploads']>, active: Partial<A
     active: active.map((upload, id) => ({ id, path: `file ${id}`, key: '', sizeBytes: 0, sentBytes: 0, ...upload })),
     link: { state: 'up' },
     credentials: { source: 'none', expiresInSeconds: undefined, sources: [] },
+    missing: [],
     clockOffsetSeconds: 0,
     outboxes: [],
     refusals: [],

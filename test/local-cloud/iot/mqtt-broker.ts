@@ -44,6 +44,8 @@ export interface BrokerFaults {
 /** Reaches the connection that asked, subscribed or not, and no other. */
 export type Answer = (topic: string, payload: object) => void;
 
+/** How IoT Core is asked for MQTT on a port that it also speaks HTTPS on. */
+const ALPN = 'x-amzn-mqtt-ca';
 const MAX_PAYLOAD_BYTES = 128 * 1024;
 const MAX_FILTERS = 8;
 const MAX_SUBSCRIPTIONS = 50;
@@ -65,6 +67,8 @@ export class MqttBroker {
   /** The latest, in order, from devices and from the cloud. */
   readonly messages: BrokerMessage[] = [];
   readonly denials: Denial[] = [];
+  /** What each connection asked for by ALPN, in order; false: nothing. */
+  readonly protocols: (string | false | null)[] = [];
   /** Told of what devices publish, as the rules engine and the services behind it are. */
   readonly listeners: ((topic: string, payload: Buffer) => void)[] = [];
   /** CONNECTs that were accepted. */
@@ -104,7 +108,7 @@ export class MqttBroker {
   async open(): Promise<void> {
     if (this.#server !== undefined) return;
     this.#aedes ??= await (await loadAedes()).Aedes.createBroker(this.#rules());
-    const server = createServer({ ...this.tls, requestCert: true, rejectUnauthorized: false });
+    const server = createServer({ ...this.tls, ALPNProtocols: [ALPN], requestCert: true, rejectUnauthorized: false });
     this.#server = server;
     server.on('secureConnection', (socket) => this.#accept(socket));
     server.on('tlsClientError', () => undefined);
@@ -177,6 +181,7 @@ export class MqttBroker {
       socket.destroy();
       return;
     }
+    this.protocols.push(socket.alpnProtocol);
     this.#sockets.add(socket);
     socket.once('close', () => this.#sockets.delete(socket));
     this.#devices.set(socket, { certificateId, clientId: '' });
