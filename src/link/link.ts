@@ -65,7 +65,7 @@ export class Link {
       return 'up';
     } catch (error) {
       if (this.#stop.signal.aborted) throw new TransferError('STOPPING', 'stopping', { cause: error });
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = reasonOf(error);
       this.#status = { state: 'down', target, reason, sinceMs: this.clock.nowMs() };
       this.log.warn({ source: target, reason }, 'link is down, waiting');
       this.#recovering = this.#recover(target);
@@ -81,8 +81,10 @@ export class Link {
       if (this.#stop.signal.aborted) return;
       try {
         await this.probes[target](this.#stop.signal);
-      } catch {
-        continue; // still down; said when it went down
+      } catch (error) {
+        // Still down, perhaps for another reason than the one that was said when it went down.
+        this.#status = { ...this.#status, reason: reasonOf(error) };
+        continue;
       }
       this.#status = { state: 'up' };
       this.log.info({ source: target }, 'link is up again');
@@ -91,3 +93,5 @@ export class Link {
     }
   }
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));

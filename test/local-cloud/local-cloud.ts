@@ -309,6 +309,11 @@ export class LocalCloud {
     return rule;
   }
 
+  /** The role that tokens are of trusts nobody any more. */
+  forbidTokens(): void {
+    this.account.putRole('s3-role', { ...this.account.findRole('s3-role')!, trusts: [] });
+  }
+
   /** All tokens issued so far count as expired. */
   expireTokens(): void {
     this.account.expireTokens();

@@ -157,7 +157,7 @@ export class MqttToken {
 
   #explain(answer: NoToken | undefined): TransferError {
     const { shadow, requestTopic, responseTopic, timeoutMs } = this.options;
-    const where = shadow === undefined ? responseTopic : `the ${shadow === 'classic' ? '' : `${shadow} `}shadow`;
+    const where = shadow === undefined ? responseTopic : `the shadow${shadow === 'classic' ? '' : ` ${shadow}`}`;
     switch (answer?.kind) {
       case undefined:
         return new TransferError(

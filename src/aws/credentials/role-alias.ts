@@ -113,7 +113,7 @@ export class RoleAlias {
       );
     }
     if (/^CERT_(NOT_YET_VALID|HAS_EXPIRED)$/.test(code)) return explainServerDates(host, code, this.#times);
-    if (/^ERR_SSL_.*(PROTOCOL|VERSION)/.test(code))
+    if (/unsupported protocol|protocol version/i.test(error.message))
       return new TransferError(
         'CREDENTIALS_REFUSED',
         `${host} speaks no TLS 1.2 or later (${code}); check credentials.roleAlias.endpoint, and what stands between`,

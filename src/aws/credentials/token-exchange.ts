@@ -32,7 +32,7 @@ export class TokenExchange {
         `the nucleus has no credentials now (status ${status}), and says so for a minute before it asks the cloud again; if it lasts, look into the nucleus's log`,
       );
     // Of the nucleus itself, and not of the cloud behind it: it does not know us.
-    if (status === 404 || ((status === 403 || status === 400) && !text.includes('TES responded')))
+    if ([400, 403, 404].includes(status) && !text.includes('TES responded'))
       throw new TransferError(
         'CREDENTIALS_REFUSED',
         `the nucleus's token exchange does not know this process (status ${status}); restart the component, and check that its recipe depends on aws.greengrass.TokenExchangeService`,
