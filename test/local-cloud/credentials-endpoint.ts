@@ -74,14 +74,14 @@ export class CredentialsEndpoint {
     try {
       if (struck !== undefined) await suffer(struck, request, response);
       if (request.socket.destroyed) return;
-      reply(200, { credentials: documentOf(this.issue(request, alias)) });
+      reply(200, { credentials: documentOf(await this.issue(request, alias)) });
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       reply(error.status, { message: error.message }, error.errorType);
     }
   }
 
-  private issue(request: IncomingMessage, aliasName: string | undefined): SessionCredentials {
+  private async issue(request: IncomingMessage, aliasName: string | undefined): Promise<SessionCredentials> {
     if (request.method !== 'GET' || aliasName === undefined) {
       throw new Refusal(404, 'Not Found', 'ResourceNotFoundException');
     }

@@ -309,6 +309,11 @@ export class LocalCloud {
     return rule;
   }
 
+  /** From now on tokens are another store's, who asks for them and how being as before. */
+  issueFrom(issuer: Account['issuer']): void {
+    this.account.issuer = issuer;
+  }
+
   /** The role that tokens are of trusts nobody any more. */
   forbidTokens(): void {
     this.account.putRole('s3-role', { ...this.account.findRole('s3-role')!, trusts: [] });

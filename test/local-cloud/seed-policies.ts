@@ -66,6 +66,14 @@ export function seedEPolicy(bucket: string): PolicyDocument {
   };
 }
 
+/** As little as suffices for uploads: PutObject on the thing's own folder. */
+export function thingOnlyPolicy(bucket: string): PolicyDocument {
+  return {
+    Version: '2012-10-17',
+    Statement: [{ Effect: 'Allow', Action: 's3:PutObject', Resource: `arn:aws:s3:::${bucket}/${THING_NAME}/*` }],
+  };
+}
+
 /** What an administrator may do; also the policy of `LocalCloud.admin`. */
 export function adminPolicy(): PolicyDocument {
   return { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] };

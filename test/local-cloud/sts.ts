@@ -29,11 +29,10 @@ export class Sts {
   ) {}
 
   /** @param caller ARN of the role that asks */
-  assumeRole(caller: string, input: AssumeRoleInput): Promise<AssumeRoleOutput> {
-    return Promise.resolve().then(() => this.#assume(caller, input));
-  }
-
-  #assume(caller: string, { RoleArn, RoleSessionName, Policy, DurationSeconds }: AssumeRoleInput): AssumeRoleOutput {
+  async assumeRole(
+    caller: string,
+    { RoleArn, RoleSessionName, Policy, DurationSeconds }: AssumeRoleInput,
+  ): Promise<AssumeRoleOutput> {
     if (!/^[\w+=,.@-]{2,64}$/.test(RoleSessionName)) throw invalid(`RoleSessionName ${RoleSessionName}`);
     if (Policy.length > MAX_POLICY) throw new StsError('PackedPolicyTooLargeException', `${Policy.length} characters`);
     const name = new RegExp(`^arn:aws:iam::${this.account.accountId}:role/(.+)$`).exec(RoleArn)?.[1];
@@ -52,7 +51,7 @@ export class Sts {
       throw new StsError('MalformedPolicyDocument', (cause as Error).message);
     }
     this.sessions.push(RoleSessionName);
-    const issued = this.account.issueForRole(name!, sessionPolicy, this.now() + DurationSeconds * 1000);
+    const issued = await this.account.issueForRole(name!, sessionPolicy, DurationSeconds, this.now());
     return {
       Credentials: {
         AccessKeyId: issued.accessKeyId,
