@@ -11,8 +11,8 @@ import { SOURCES, SourceRun } from './source-run';
 
 const { full } = settingsFromEnv(process.env);
 const COUNTS = full
-  ? { files: 200, largeMib: 100, tokenSeconds: 8, mibPerSecond: 3 }
-  : { files: 20, largeMib: 30, tokenSeconds: 6, mibPerSecond: 3 };
+  ? { files: 200, largeMib: 100, tokenSeconds: 6, mibPerSecond: 2 }
+  : { files: 20, largeMib: 30, tokenSeconds: 6, mibPerSecond: 2 };
 const missing = radosgw.findMissing();
 if (missing !== undefined) process.stderr.write(`every source on radosgw skipped: ${missing}\n`);
 

@@ -15,8 +15,11 @@ export class DemoReport {
   readonly problems: string[] = [];
   readonly #startedAtMs = performance.now();
 
+  /** @param credentials where they are to come from */
+  constructor(private readonly credentials: string) {}
+
   toJson(): string {
     const seconds = Math.round((performance.now() - this.#startedAtMs) / 100) / 10;
-    return JSON.stringify({ ...this.counts, seconds, problems: this.problems });
+    return JSON.stringify({ credentials: this.credentials, ...this.counts, seconds, problems: this.problems });
   }
 }

@@ -11,9 +11,11 @@ import {
   type UploadDetails,
   type UploadSummary,
 } from '../../src/control/protocol';
-import { LocalCloud } from '../local-cloud/local-cloud';
-import { courierIotPolicy } from '../local-cloud/seed-iot-policies';
+import { LocalCloud, type LocalThing } from '../local-cloud/local-cloud';
+import { courierIotPolicy, seedBIotPolicy } from '../local-cloud/seed-iot-policies';
 import { Device } from '../support/device';
+import { cloudCredentials } from '../support/nucleus/cloud-credentials';
+import { Nucleus } from '../support/nucleus/nucleus';
 import { DemoFailure } from './demo-failure';
 
 const MAIN = resolve(__dirname, '../../dist/main.js');
@@ -21,6 +23,10 @@ const PAGE = 1_000;
 const SETTLE_SECONDS = 1;
 /** The daemon promises 4.5 s. */
 const STOP_WITHIN_MS = 7_000;
+
+/** How the device gets its credentials. */
+export const DEMO_SOURCES = ['role-alias', 'token-exchange', 'mqtt-token'] as const;
+export type DemoSource = (typeof DEMO_SOURCES)[number];
 
 /** One temp folder with all that the demo makes: the cloud, the device, its daemon. */
 export class DemoSite {
@@ -32,28 +38,37 @@ export class DemoSite {
     readonly root: string,
     readonly cloud: LocalCloud,
     readonly device: Device,
+    readonly source: DemoSource,
+    private readonly nucleus: Nucleus | undefined,
   ) {}
 
   /** @throws DemoFailure when it cannot be made here */
-  static async open(): Promise<DemoSite> {
+  static async open(source: DemoSource): Promise<DemoSite> {
     if (!existsSync(MAIN)) throw new DemoFailure('dist/main.js is not built; use npm run demo, which builds it first');
     const root = makeRoot();
     let cloud: LocalCloud | undefined;
+    let nucleus: Nucleus | undefined;
     try {
       cloud = await LocalCloud.start({ dir: join(root, 'cloud'), minPresignSeconds: 1 });
       const dir = join(root, 'device');
       // As it comes, but for the time in which a file must not change.
       const config = {
         outboxes: [{ path: join(dir, 'outbox'), settleSeconds: SETTLE_SECONDS }],
-        inbox: { dir: join(dir, 'inbox') },
+        credentials: { source },
+        // A token by message is good for PutObject alone.
+        ...(source === 'mqtt-token' ? {} : { inbox: { dir: join(dir, 'inbox') } }),
         jobs: { dir: join(dir, 'jobs') },
         mqtt: { endpoint: cloud.mqttEndpoint, caFile: cloud.caFile },
       };
       const device = await Device.create({ dir, cloud, config });
       cloud.createBucket(device.bucket, { notifiesInbox: true });
-      await cloud.createThing(device.thing, { certificatePolicy: courierIotPolicy(cloud) });
-      return new DemoSite(root, cloud, device);
+      const iotPolicy = source === 'mqtt-token' ? seedBIotPolicy(cloud, device.thing) : courierIotPolicy(cloud);
+      const thing = await cloud.createThing(device.thing, { certificatePolicy: iotPolicy });
+      if (source === 'mqtt-token') cloud.createTokenVendor(device.bucket);
+      if (source === 'token-exchange') nucleus = await startNucleus(cloud, thing, device);
+      return new DemoSite(root, cloud, device, source, nucleus);
     } catch (error) {
+      await nucleus?.stop();
       await cloud?.stop();
       await rm(root, { recursive: true, force: true });
       throw error;
@@ -137,6 +152,7 @@ export class DemoSite {
   async close(keep: boolean): Promise<void> {
     const code = await Promise.race([this.device.stop(), delay(STOP_WITHIN_MS, 'late' as const, { ref: false })]);
     if (code === 'late') await this.device.kill();
+    await this.nucleus?.stop();
     await this.cloud.stop();
     this.#saveLog();
     if (!keep) await rm(this.root, { recursive: true, force: true, maxRetries: 3 });
@@ -156,6 +172,16 @@ export class DemoSite {
     if (output.length > this.#logged) appendFileSync(this.logFile, output.slice(this.#logged));
     this.#logged = output.length;
   }
+}
+
+/** The nucleus of a core device, as far as its token exchange: the daemon is told of it as a component is. */
+async function startNucleus(cloud: LocalCloud, thing: LocalThing, device: Device): Promise<Nucleus> {
+  const { credentialsEndpoint: endpoint, caFile } = cloud;
+  const askCloud = cloudCredentials({ endpoint, alias: 'courier', caFile, thing });
+  const nucleus = await new Nucleus({ kind: 'classic', thingName: thing.name, askCloud }).start();
+  const { AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_AUTHORIZATION_TOKEN } = nucleus.env();
+  Object.assign(device.environment, { AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_AUTHORIZATION_TOKEN });
+  return nucleus;
 }
 
 /** @throws DemoFailure when TMPDIR will not do */

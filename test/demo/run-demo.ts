@@ -54,8 +54,11 @@ export async function runDemo(run: DemoRun): Promise<void> {
   screen.say(`${done} ${seconds} s; comparing SHA-256 in S3 with what was dropped`);
   await compareUploads(site, files, ended, report, (line) => screen.say(line));
   if (failure !== undefined) throw failure.error;
-  screen.say('now the other way: objects in the inbox, a message to the device');
-  await showInbox(site, report, (line) => screen.say(line), run.deadlineMs, signal);
+  await tellCredentials(run);
+  if (site.source !== 'mqtt-token') {
+    screen.say('now the other way: objects in the inbox, a message to the device');
+    await showInbox(site, report, (line) => screen.say(line), run.deadlineMs, signal);
+  }
   screen.say('and an IoT Job: a file by a URL that expires half way');
   await showJob(site, report, (line) => screen.say(line), run.deadlineMs, signal);
   const { uploaded, failed, mismatched, pulled } = report.counts;
@@ -66,6 +69,15 @@ export async function runDemo(run: DemoRun): Promise<void> {
   const isOwn = (upload: UploadSummary): boolean => !files.some(({ path }) => path === upload.path);
   for (const upload of ended.filter(isOwn)) await tellDelivery(run, upload);
   await followDeliveries(run, deliveries);
+}
+
+/** Where the daemon says that its credentials come from, and what it does without. */
+async function tellCredentials({ site, screen, report, signal }: DemoRun): Promise<void> {
+  const status = await site.findStatus(signal);
+  const source = status?.credentials.source;
+  screen.say(`credentials came from ${source}`);
+  for (const { action, cost } of status?.missing ?? []) screen.say(`  without ${action}: ${cost}`);
+  if (source !== site.source) report.problems.push(`credentials were to come from ${site.source}, not from ${source}`);
 }
 
 async function untilFirstStatus({ site, deadlineMs, signal }: DemoRun): Promise<void> {
@@ -164,13 +176,16 @@ function explainLate(missing: number, { lastOutput }: DemoSite, status: StatusDo
 
 function invitation(site: DemoSite): string {
   const { device, root } = site;
+  const comesDown =
+    site.source === 'mqtt-token'
+      ? ''
+      : `  put objects under ${device.thing}/inbox/ in S3; they land in ${site.inbox}\n`;
   return `
 It stays up for your own files. Ctrl-C stops everything and removes the folder.
 A file is moved out of the outbox when it has not changed for a second, and deleted some seconds after its delivery;
 names that begin with a dot or end with .tmp or .part are left alone.
   drop files into   ${device.outbox}
-  put objects under ${device.thing}/inbox/ in S3; they land in ${site.inbox}
-  ask the daemon    node ${COURIER} status --state-dir ${device.stateDir}
+${comesDown}  ask the daemon    node ${COURIER} status --state-dir ${device.stateDir}
   read its log      ${site.logFile}
   list the objects  (. ${site.writeAwsEnv()} && aws s3 ls --recursive s3://${device.bucket})
   on disk they are  ${join(root, 'cloud/s3/blobs')}

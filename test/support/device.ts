@@ -25,6 +25,8 @@ const POLL_MS = 20;
 export class Device {
   /** All the daemon has printed, over all its lives. */
   output = '';
+  /** Laid over that of this process. */
+  readonly environment: Record<string, string> = {};
   #child: ChildProcess | undefined;
 
   private constructor(
@@ -87,6 +89,7 @@ export class Device {
     const [command, ...rest] = [...under, process.execPath, ...nodeArgs, MAIN, '--config', this.configFile, ...args];
     const child = spawn(command!, rest, {
       stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...this.environment },
     });
     for (const stream of [child.stdout, child.stderr]) {
       stream.setEncoding('utf8').on('data', (text: string) => {
