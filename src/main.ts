@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from './clock';
@@ -46,6 +46,15 @@ function parseCommandLine() {
   }
 }
 
+/** Keys are in our memory alone: what the kernel writes to a file when a process dies is to hold none of it. */
+function leaveNothingInCores(): void {
+  try {
+    writeFileSync('/proc/self/coredump_filter', '0');
+  } catch {
+    // A kernel without cores, or a /proc that is read-only: what started us has its own limit (run.sh, LimitCORE).
+  }
+}
+
 /** As curl reads it: the lower-case name goes first. */
 function proxyOf(env: NodeJS.ProcessEnv): NonNullable<Edge['proxy']> {
   const find = (...names: string[]): string | undefined =>
@@ -64,6 +73,7 @@ async function run(): Promise<void> {
   }
   const level = LEVELS.find((name) => name === args['log-level']);
   if (level === undefined) throw new UsageError(`no log level "${args['log-level']}"; there are ${LEVELS.join(', ')}`);
+  leaveNothingInCores();
   process.umask(0o077); // ledger and socket are the daemon's alone, whoever made their folder
   const { env } = process;
   // Said once a start by the SDK, on every Node 20 device; which Node we need is in package.json.

@@ -69,6 +69,7 @@ export interface TokenRequest {
 /** What the account knows besides objects; one JSON file, replaced whole at each change. */
 export class Account {
   readonly tokens: SessionTokens;
+  onIssued: (credentials: SessionCredentials) => void = () => undefined;
   /** Another store's tokens in the place of our own. */
   issuer: ((request: TokenRequest) => Promise<SessionCredentials>) | undefined;
 
@@ -245,7 +246,9 @@ export class Account {
   }
 
   private issue(claims: Omit<SessionClaims, 'accessKeyId' | 'generation'>): SessionCredentials {
-    return this.tokens.issue({ ...claims, generation: this.state.tokenGeneration });
+    const issued = this.tokens.issue({ ...claims, generation: this.state.tokenGeneration });
+    this.onIssued(issued);
+    return issued;
   }
 
   private save(): void {

@@ -309,6 +309,11 @@ export class LocalCloud {
     return rule;
   }
 
+  /** Told of each token that is issued from now on. */
+  watchTokens(watch: (credentials: SessionCredentials) => void): void {
+    this.account.onIssued = watch;
+  }
+
   /** From now on tokens are another store's, who asks for them and how being as before. */
   issueFrom(issuer: Account['issuer']): void {
     this.account.issuer = issuer;

@@ -39,8 +39,9 @@ export class ConnectProxy {
     const { bytesPerSecond } = options;
     if (bytesPerSecond !== undefined)
       proxy.#refill = setInterval(() => {
-        proxy.#budget = (bytesPerSecond * SLICE_MS) / 1000;
-        for (const go of proxy.#waiting.splice(0)) go();
+        const slice = (bytesPerSecond * SLICE_MS) / 1000;
+        proxy.#budget = Math.min(slice, proxy.#budget + slice); // what went beyond is paid back
+        if (proxy.#budget > 0) for (const go of proxy.#waiting.splice(0)) go();
       }, SLICE_MS);
     return proxy;
   }
