@@ -353,6 +353,7 @@ export class Component {
       bus,
       route: this.edge.buses?.cloud === undefined ? 'direct' : 'nucleus',
       connection: this.#connection,
+      chooseProxy: this.#chooseProxy,
       sources: this.#jobSources,
       serverClock: this.#serverClock,
       onSilence: () => this.#messages?.subscriptions.renew(),

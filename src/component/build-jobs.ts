@@ -5,6 +5,7 @@ import { SignedUrlFiles } from '../aws/s3/signed-url-files';
 import type { Clock } from '../clock';
 import type { Config } from '../config/schema';
 import type { Ledger } from '../custody/ledger';
+import type { ChooseProxy } from '../domain/choose-proxy';
 import { UsageError } from '../domain/errors';
 import { allowedUrl } from '../jobs/allowed-url';
 import { DownloadJob } from '../jobs/download-job';
@@ -31,6 +32,7 @@ export interface JobsSurroundings {
   readonly connection: S3Connection | undefined;
   readonly sources: JobSources | undefined;
   readonly serverClock: ServerClock;
+  readonly chooseProxy: ChooseProxy;
   /** Answers do not come. */
   readonly onSilence: () => void;
   readonly clock: Clock;
@@ -53,7 +55,7 @@ export const wantsJobs = ({ jobs }: Config): boolean => jobs.dir !== undefined |
 /** IoT Jobs. Nothing of it has started. @throws UsageError */
 export function buildJobs(config: Config, surroundings: JobsSurroundings): JobsWay {
   const { jobs, thing, s3, upload } = config;
-  const { ledger, bus, route, connection, sources, serverClock, onSilence, clock, log } = surroundings;
+  const { ledger, bus, route, connection, sources, serverClock, chooseProxy, onSilence, clock, log } = surroundings;
   if (thing.name === undefined)
     throw new UsageError('jobs are for a thing; set thing.name, or leave jobs.dir and jobs.uploadRoots out');
   const table = new JobsTable(ledger, () => clock.nowMs());
@@ -67,6 +69,7 @@ export function buildJobs(config: Config, surroundings: JobsSurroundings): JobsW
   const urls = new SignedUrlFiles({
     ca: s3.caFile === undefined ? undefined : readCa(s3.caFile),
     stallMs,
+    chooseProxy,
     isAllowed: (url) => 'url' in allowedUrl(url.href, allowedHosts),
     onServerDate: (date) => serverClock.learn(date),
   });

@@ -1,15 +1,19 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent, request as httpsRequest } from 'node:https';
+import { type Agent, request as httpsRequest } from 'node:https';
+import type { ChooseProxy } from '../../domain/choose-proxy';
 import { TransferError } from '../../domain/errors';
 import { withoutQuery } from '../../domain/signed-url';
 import type { RemoteVersion } from '../../download/remote-object';
 import type { UrlAnswer, UrlFiles } from '../../jobs/url-files';
+import { TunnelAgent } from '../proxy/tunnel-agent';
+import { TLS_FLOOR } from '../tls-floor';
 import { unstalled } from './unstalled';
 
 export interface SignedUrlOptions {
   /** CA certificates, PEM; undefined: those Node.js brings along. */
   readonly ca: Buffer | undefined;
   readonly stallMs: number;
+  readonly chooseProxy: ChooseProxy;
   /** A redirect leads there and nowhere else. */
   readonly isAllowed: (url: URL) => boolean;
   /** Told the `Date` of each answer. */
@@ -28,8 +32,9 @@ export class SignedUrlFiles implements UrlFiles {
   readonly #agent: Agent;
 
   constructor(private readonly options: SignedUrlOptions) {
-    const { ca } = options;
-    this.#agent = new Agent({ keepAlive: true, maxFreeSockets: 1, ...(ca === undefined ? {} : { ca }) });
+    const { ca, chooseProxy, stallMs } = options;
+    const kept = { keepAlive: true, maxFreeSockets: 1, ...(ca === undefined ? {} : { ca }) };
+    this.#agent = new TunnelAgent(chooseProxy, stallMs, kept);
   }
 
   close(): void {
@@ -61,7 +66,7 @@ export class SignedUrlFiles implements UrlFiles {
       const options = { headers, signal, timeout: stallMs };
       const sent =
         url.protocol === 'https:'
-          ? httpsRequest(url, { ...options, agent: this.#agent, minVersion: 'TLSv1.2' })
+          ? httpsRequest(url, { ...options, agent: this.#agent, ...TLS_FLOOR })
           : httpRequest(url, options);
       sent.once('response', (answer) => {
         answer.socket.setTimeout(0); // a disk that is slow is no link that is dead; `unstalled` watches the link
