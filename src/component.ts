@@ -1,19 +1,17 @@
 import { EventEmitter, on } from 'node:events';
 import { isDeepStrictEqual } from 'node:util';
-import type { MqttBus } from './aws/mqtt/mqtt-bus';
 import type { S3Connection } from './aws/s3/s3-connection';
 import type { Clock } from './clock';
 import { awaitDelivery } from './component/await-delivery';
-import { buildCredentials, type Credentials } from './component/build-credentials';
 import { buildInbox } from './component/build-inbox';
 import { buildJobs, type JobsWay, wantsJobs } from './component/build-jobs';
 import { buildLink } from './component/build-link';
-import { buildMqtt } from './component/build-mqtt';
 import { buildOutbox } from './component/build-outbox';
-import { buildProxy, type SurroundingProxy } from './component/build-proxy';
+import type { SurroundingProxy } from './component/build-proxy';
 import { buildStore } from './component/build-store';
 import { buildSubscriptions } from './component/build-subscriptions';
 import { buildUpload, type UploadWay } from './component/build-upload';
+import { buildWayOut, type WayOut } from './component/build-way-out';
 import { deliveredMessage } from './component/delivered-message';
 import { describeStatus } from './component/describe-status';
 import { type JobSources, openJobSources } from './component/job-sources';
@@ -31,14 +29,12 @@ import {
   type UploadSummary,
 } from './control/protocol';
 import { Ledger } from './custody/ledger';
-import type { ChooseProxy } from './domain/choose-proxy';
 import { UsageError } from './domain/errors';
 import { KeyTemplate } from './domain/key-template';
 import { printableName } from './domain/printable-name';
 import type { Inbox } from './inbox/inbox';
 import type { InboxStore } from './inbox/inbox-store';
 import type { Link } from './link/link';
-import { ServerClock } from './link/server-clock';
 import type { Log } from './log';
 import type { Bus, Channel } from './messages/bus';
 import { PublicationTable } from './messages/publication-table';
@@ -75,15 +71,11 @@ export interface Edge {
 /** The composition root: the only place that constructs things. Starts in order, stops in reverse. */
 export class Component {
   readonly #startedAtMs: number;
-  readonly #serverClock: ServerClock;
+  readonly #wayOut: WayOut;
   readonly #ledger: Ledger;
   readonly #table: UploadTable;
   readonly #reader: UploadReader;
   readonly #control: ControlServer;
-  readonly #chooseProxy: ChooseProxy;
-  readonly #credentials: Credentials | undefined;
-  readonly #mqtt: MqttBus | undefined;
-  readonly #buses: Edge['buses'];
   readonly #publications: PublicationTable;
   readonly #publisher: Publisher | undefined;
   /** Everybody reads it at each use: it is changed in place. */
@@ -106,16 +98,10 @@ export class Component {
     private readonly edge: Edge,
   ) {
     const { clock, log, nativeBinding } = edge;
-    this.#serverClock = new ServerClock(clock);
-    this.#chooseProxy = buildProxy(config, edge.proxy);
-    const surroundings = { ...edge, serverClock: this.#serverClock, chooseProxy: this.#chooseProxy };
-    this.#mqtt = buildMqtt(config, { ...surroundings, knownNowMs: () => this.#serverClock.knownNowMs() });
-    this.#buses = this.#mqtt === undefined ? edge.buses : { ...edge.buses, cloud: this.#mqtt };
+    this.#wayOut = buildWayOut(config, edge, () => this.#retryCredentials());
     this.#config = config;
     this.#limits = { ...config.upload };
     this.#startedAtMs = clock.nowMs();
-    const bus = this.#buses?.cloud;
-    this.#credentials = buildCredentials(config, { ...surroundings, bus, onReady: () => this.#retryCredentials() });
     this.#ledger = Ledger.open({ dir: config.state.dir, migrations: MIGRATIONS, nativeBinding, clock, log });
     this.#table = new UploadTable(
       this.#ledger,
@@ -125,7 +111,9 @@ export class Component {
     );
     this.#publications = new PublicationTable(this.#ledger);
     this.#publisher =
-      this.#buses === undefined ? undefined : new Publisher({ ...edge, buses: this.#buses, table: this.#publications });
+      this.#wayOut.buses === undefined
+        ? undefined
+        : new Publisher({ ...edge, buses: this.#wayOut.buses, table: this.#publications });
     this.#reader = new UploadReader(this.#ledger);
     this.#control = new ControlServer(
       socketPath(config.state.dir),
@@ -140,10 +128,10 @@ export class Component {
     this.#onBroken = onBroken;
     const templates = this.#config.outboxes.map(({ key }) => new KeyTemplate(key, thingFields(this.#config)));
     await this.#control.start();
-    this.#watch(this.#mqtt?.start());
-    this.#credentials?.start();
+    this.#watch(this.#wayOut.mqtt?.start());
+    this.#wayOut.credentials?.start();
     this.#watch(this.#publisher?.start());
-    for (const warning of this.#credentials?.warnings ?? []) log.warn({ reason: warning }, 'look at this');
+    for (const warning of this.#wayOut.credentials?.warnings ?? []) log.warn({ reason: warning }, 'look at this');
     const sources: Source[] = [];
     for (const [i, config] of this.#config.outboxes.entries()) {
       const id = await this.#table.outboxId(config.path);
@@ -199,6 +187,7 @@ export class Component {
   }
 
   async stop(): Promise<void> {
+    const credentialsStopped = this.#wayOut.credentials?.stop(); // who waits for a token is not waited for
     await Promise.all(this.#sources.map(({ outbox }) => outbox.stop()));
     const { worker, sweeper, history } = this.#up ?? {};
     this.#messages?.unlisten();
@@ -206,8 +195,8 @@ export class Component {
     const parts = [this.#messages?.subscriptions, worker, sweeper, history, inbox, this.#jobs?.jobs, link, publisher];
     await Promise.all(parts.map((part) => part?.stop()));
     this.#jobs?.close();
-    await this.#credentials?.stop();
-    await this.#mqtt?.stop();
+    await this.#wayOut.mqtt?.stop();
+    await credentialsStopped;
     this.#connection?.close();
     await this.#control.stop();
     this.#ledger.close();
@@ -238,14 +227,13 @@ export class Component {
 
   status(): StatusDocument {
     return describeStatus({
+      ...this.#wayOut,
       config: this.#config,
       startedAtMs: this.#startedAtMs,
       nowMs: this.edge.clock.nowMs(),
       tally: this.#table.tally,
       active: this.active,
       link: this.#link,
-      credentials: this.#credentials,
-      serverClock: this.#serverClock,
       sources: this.#sources,
       inbox: this.#inbox,
       jobs: this.#jobs?.jobs,
@@ -254,7 +242,6 @@ export class Component {
       reader: this.#reader,
       publisher: this.#publisher,
       subscriptions: this.#messages?.subscriptions,
-      mqtt: this.#mqtt,
       warnings: this.edge.warnings?.() ?? [],
     });
   }
@@ -290,12 +277,12 @@ export class Component {
   #connect(sources: readonly Source[]): void {
     const { edge } = this;
     const config = this.#config;
-    const credentials = this.#credentials!; // the configuration was refused without them
+    const credentials = this.#wayOut.credentials!; // the configuration was refused without them
     const { connection, store } = buildStore(config, {
       ...edge,
       credentials: credentials.cache,
-      serverClock: this.#serverClock,
-      chooseProxy: this.#chooseProxy,
+      serverClock: this.#wayOut.serverClock,
+      chooseProxy: this.#wayOut.chooseProxy,
     });
     this.#connection = connection;
     const onUp = (): void => {
@@ -303,7 +290,7 @@ export class Component {
       this.#up?.sweeper.wake();
       this.#inbox?.wake();
       this.#jobs?.jobs.wake();
-      this.#mqtt?.wake();
+      this.#wayOut.mqtt?.wake();
     };
     const link = buildLink(connection, credentials, this.#limits, onUp, edge);
     this.#link = link;
@@ -326,7 +313,7 @@ export class Component {
       connection,
       link,
       publications: this.#publications,
-      channels: Object.keys(this.#buses ?? {}) as Channel[],
+      channels: Object.keys(this.#wayOut.buses ?? {}) as Channel[],
       onStored: () => this.#publisher?.wake(),
     });
     const { worker, sweeper, history } = this.#up;
@@ -342,20 +329,19 @@ export class Component {
   }
 
   #takeJobs(): void {
-    const bus = this.#buses?.cloud;
+    const bus = this.#wayOut.buses?.cloud;
     if (bus === undefined) {
       this.edge.log.warn({}, 'jobs come by messages, and there is no way for them; set mqtt.endpoint');
       return;
     }
     this.#jobs = buildJobs(this.#config, {
       ...this.edge,
+      ...this.#wayOut,
       ledger: this.#ledger,
       bus,
       route: this.edge.buses?.cloud === undefined ? 'direct' : 'nucleus',
       connection: this.#connection,
-      chooseProxy: this.#chooseProxy,
       sources: this.#jobSources,
-      serverClock: this.#serverClock,
       onSilence: () => this.#messages?.subscriptions.renew(),
     });
     this.#watch(this.#jobs.jobs.start());
@@ -363,7 +349,7 @@ export class Component {
 
   /** What may be asked of us by message. */
   #listen(): void {
-    const bus = this.#buses?.cloud;
+    const bus = this.#wayOut.buses?.cloud;
     const listeners = { inbox: this.#inbox, jobs: this.#jobs };
     if (bus === undefined || (listeners.inbox === undefined && listeners.jobs === undefined)) return;
     this.#messages = buildSubscriptions(listeners, bus, this.#config, this.#onBroken, this.edge);
@@ -396,7 +382,7 @@ export class Component {
     const { id, path, objectKey: key, sizeBytes, outboxId } = row;
     const outbox = this.#sources.find((source) => source.id === outboxId)?.path;
     if (outbox === undefined) this.#jobs?.table.noteSent(id);
-    if (outbox === undefined || this.#buses?.local === undefined) return;
+    if (outbox === undefined || this.#wayOut.buses?.local === undefined) return;
     const { thing, s3, greengrass } = this.#config;
     const payload = deliveredMessage({
       id: `${this.#ledger.id}-${id}`,

@@ -19,11 +19,11 @@ export function openTunnel(proxy: HttpProxy, host: string, port: number, timeout
     const end = (refusal: string | undefined): void => {
       clearTimeout(timer);
       socket.off('data', onData).off('error', onError).off('close', onClose);
+      socket.on('error', () => undefined); // whoever speaks through it hears of its end
       if (refusal === undefined) {
         resolve(socket);
         return;
       }
-      socket.on('error', () => undefined);
       socket.destroy();
       reject(new TunnelRefused(refusal));
     };

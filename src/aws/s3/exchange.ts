@@ -50,14 +50,21 @@ export async function exchange(request: ExchangeRequest): Promise<Answer> {
   return new Promise((resolve, reject) => new Exchange(request, connection, resolve, reject).start());
 }
 
-/** Who no longer waits for the tunnel leaves it to its own end. */
-async function tunnelled(tunnel: Promise<Connection>, signal: AbortSignal): Promise<Connection> {
-  const connection = await tunnel.catch((cause: Error) => {
-    throw new NoAnswer(cause.message, false, { cause });
+/** Who no longer waits for the tunnel does not wait; it ends when it comes. */
+function tunnelled(tunnel: Promise<Connection>, signal: AbortSignal): Promise<Connection> {
+  return new Promise((resolve, reject) => {
+    const stop = (): void => reject(new NoAnswer('stopping', false));
+    signal.addEventListener('abort', stop, { once: true });
+    tunnel
+      .then(
+        (connection) => {
+          if (signal.aborted) connection.socket.destroy();
+          else resolve(connection);
+        },
+        (cause: Error) => reject(new NoAnswer(cause.message, false, { cause })),
+      )
+      .finally(() => signal.removeEventListener('abort', stop));
   });
-  if (!signal.aborted) return connection;
-  connection.socket.destroy();
-  throw new NoAnswer('stopping', false);
 }
 
 class Exchange implements ConnectionUser {
