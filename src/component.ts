@@ -16,6 +16,7 @@ import { deliveredMessage } from './component/delivered-message';
 import { describeStatus } from './component/describe-status';
 import { type JobSources, openJobSources } from './component/job-sources';
 import { MIGRATIONS } from './component/migrations';
+import { recoverUploads } from './component/recover-uploads';
 import type { Source } from './component/source';
 import { thingFields } from './component/thing-fields';
 import type { Config, OutboxConfig, UploadConfig } from './config/schema';
@@ -45,7 +46,6 @@ import type { UploadState } from './upload/transitions';
 import { UploadReader } from './upload/upload-reader';
 import type { Upload } from './upload/upload-row';
 import { UploadTable } from './upload/upload-table';
-import { VERSION } from './version';
 
 /** What only the process's edge knows. */
 export interface Edge {
@@ -144,17 +144,7 @@ export class Component {
         queued: () => this.#up?.worker.wake(),
         ended: () => this.#jobs?.onUploadEnded(),
       });
-    const { interrupted, retried, unconfigured } = await this.#table.recover(
-      [...sources, ...(this.#jobSources?.sources ?? [])].map(({ id }) => id),
-    );
-    log.info({ version: VERSION, count: this.#table.tally.queued.files }, 'started');
-    if (interrupted > 0) log.info({ count: interrupted }, 'interrupted uploads go on');
-    if (retried > 0) log.info({ count: retried }, 'failed files are tried anew');
-    if (unconfigured > 0)
-      log.warn(
-        { count: unconfigured },
-        'files of an outbox that is no longer configured are not sent; add it again to send them',
-      );
+    await recoverUploads(this.#table, [...sources, ...(this.#jobSources?.sources ?? [])], log);
     const { inbox, s3 } = this.#config;
     if (sources.length === 0 && inbox.dir === undefined && !jobsToo) {
       log.warn(
@@ -163,7 +153,8 @@ export class Component {
       );
       return this;
     }
-    if (s3.bucket !== undefined) this.#connect(sources);
+    // A device of jobs alone may have a bucket named, and no credentials: URLs bring their own.
+    if (s3.bucket !== undefined && this.#wayOut.credentials !== undefined) this.#connect(sources);
     if (jobsToo) this.#takeJobs();
     this.#listen();
     log.debug({ ms: Math.round(clock.nowMs() - this.#startedAtMs) }, 'running');

@@ -103,7 +103,8 @@ function namesOf(config: Config, { tokenExchange }: CredentialsEdge): readonly S
   const { certificateFile, privateKeyFile } = config.thing;
   if ([roleAlias.endpoint, roleAlias.alias, certificateFile, privateKeyFile].every((one) => one !== undefined))
     return ['role-alias'];
-  if (config.outboxes.length === 0 && config.inbox.dir === undefined) return undefined;
+  const { outboxes, inbox, jobs } = config;
+  if (outboxes.length === 0 && inbox.dir === undefined && jobs.uploadRoots.length === 0) return undefined;
   throw new UsageError(
     'no way to credentials: set credentials.roleAlias.endpoint and .alias with thing.certificateFile and .privateKeyFile, or run as a Greengrass component',
   );
