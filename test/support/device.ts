@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { askDaemon } from '../../src/cli/ask-daemon';
 import type { StatusDocument, UploadSummary } from '../../src/control/protocol';
 import type { LocalCloud } from '../local-cloud/local-cloud';
+import type { PolicyDocument } from '../local-cloud/policy';
 import { seedEPolicy } from '../local-cloud/seed-policies';
 
 export interface DeviceOptions {
@@ -14,6 +15,8 @@ export interface DeviceOptions {
   readonly thing?: string;
   readonly bucket?: string;
   readonly tokenSeconds?: number;
+  /** Default: to get credentials. */
+  readonly certificatePolicy?: PolicyDocument;
   /** Sections laid over the usual ones. */
   readonly config?: Readonly<Record<string, object>>;
 }
@@ -42,6 +45,7 @@ export class Device {
     thing = 'device00',
     bucket = 'fleet-bucket',
     tokenSeconds,
+    certificatePolicy,
     config = {},
   }: DeviceOptions): Promise<Device> {
     const device = new Device(dir, thing, bucket, join(dir, 'courier.yaml'));
@@ -51,7 +55,10 @@ export class Device {
       policy: seedEPolicy(bucket),
       ...(tokenSeconds === undefined ? {} : { durationSeconds: tokenSeconds }),
     });
-    const { certificateFile, privateKeyFile } = await cloud.createThing(thing);
+    const { certificateFile, privateKeyFile } = await cloud.createThing(
+      thing,
+      certificatePolicy === undefined ? {} : { certificatePolicy },
+    );
     const sections: Record<string, object> = {
       thing: { name: thing, certificateFile, privateKeyFile },
       s3: { bucket, region: cloud.region, endpoint: cloud.s3Endpoint, pathStyle: true, caFile: cloud.caFile },

@@ -28,6 +28,8 @@ export interface S3Settings {
   bodyIdleMs: number;
   /** how long the identical Complete is answered again */
   completeRepeatMs: number;
+  /** what of an object is about to be sent; the next of it waits until this resolves, and the answer breaks off when it rejects */
+  onRead?: (key: string, bytes: number) => Promise<void>;
 }
 
 /** Without a stream only the length is told: the answer to HEAD. */

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import type { BlobSlice } from './blob-store';
 import { checksumHeader } from './checksums';
 import type { ReplyBody, S3Exchange } from './exchange';
@@ -7,6 +8,8 @@ import { accessDenied, invalidArgument, noSuchKey, preconditionFailed, S3Error }
 
 /** Up to here an answer is read in one go. */
 const WHOLE_BYTES = 256 * 1024;
+/** So much at a time where it is watched how an answer goes out. */
+const PIECE_BYTES = 64 * 1024;
 const ARCHIVED = ['GLACIER', 'DEEP_ARCHIVE'];
 const OVERRIDES = [
   'response-cache-control',
@@ -161,8 +164,25 @@ function checkReadConditions(exchange: S3Exchange, object: ObjectRecord): void {
 }
 
 async function bodyOf(exchange: S3Exchange, slices: BlobSlice[], extent: Extent, length: number): Promise<ReplyBody> {
-  const { blobs } = exchange.around.store;
+  const { store, settings } = exchange.around;
+  const { blobs } = store;
   if (length === 0) return '';
-  if (length > WHOLE_BYTES) return { stream: blobs.read(slices, extent.start, extent.end), lengthBytes: length };
+  if (length > WHOLE_BYTES || settings.onRead !== undefined) {
+    const stream = blobs.read(slices, extent.start, extent.end);
+    return { stream: settings.onRead === undefined ? stream : watched(stream, exchange), lengthBytes: length };
+  }
   return blobs.readWhole(slices, extent.start, extent.end);
+}
+
+function watched(stream: Readable, { key, around }: S3Exchange): Readable {
+  async function* pieces(): AsyncGenerator<Buffer> {
+    for await (const bytes of stream as AsyncIterable<Buffer>) {
+      for (let at = 0; at < bytes.length; at += PIECE_BYTES) {
+        const piece = bytes.subarray(at, at + PIECE_BYTES);
+        await around.settings.onRead?.(key, piece.length);
+        yield piece;
+      }
+    }
+  }
+  return Readable.from(pieces(), { objectMode: false });
 }
