@@ -1,6 +1,4 @@
-import { watch } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
 import type { OnExisting } from '../../src/download/landing';
 import { LocalCloud } from '../local-cloud/local-cloud';
@@ -8,16 +6,14 @@ import { adminPolicy } from '../local-cloud/seed-policies';
 import { adminS3 } from '../support/admin-s3';
 import { Device } from '../support/device';
 import { InboxLoad } from './inbox-load';
-import { drawKillMoment, type KillMoment } from './kill-moment';
+import { aroundLanding, drawKillMoment } from './kill-moment';
 import { SeededRandom } from './seeded-random';
 
 const OPERATIONS = ['ListObjectsV2', 'HeadObject', 'GetObject', 'CopyObject', 'DeleteObject'];
+const LANDED_IN = ['s0', 's1', 's2', 'replaced'];
 const BUCKET = 'fleet-bucket';
 const TOKEN_SECONDS = 2;
 const FINISH_WITHIN_MS = 180_000;
-const PATIENCE_MS = 4_000;
-/** Around a landing, counted from the moment the folder changes. */
-const AROUND_LANDING_MS = 12;
 
 /** A device to which objects are put without end, killed again and again. */
 export class InboxKillRun {
@@ -68,7 +64,9 @@ export class InboxKillRun {
   async killOnce(): Promise<void> {
     const { random, device, cloud } = this;
     await this.load.put(this.#s3, BUCKET, random.chance(0.4) ? 1 : 0);
-    const moment = random.chance(0.3) ? this.#aroundLanding() : drawKillMoment(random, undefined, OPERATIONS);
+    const moment = random.chance(0.3)
+      ? aroundLanding(random, join(device.dir, 'inbox', random.pick(LANDED_IN)))
+      : drawKillMoment(random, undefined, OPERATIONS);
     const restart = random.chance(0.15);
     this.#moments.set(moment.name, (this.#moments.get(moment.name) ?? 0) + 1);
     this.#history.push(restart ? `${moment.name}, cloud restarted` : moment.name);
@@ -155,31 +153,5 @@ export class InboxKillRun {
     this.#s3.destroy();
     this.#s3 = adminS3(this.cloud);
     this.#restarts += 1;
-  }
-
-  /** Some of the first changes in the folder: temporary files made, renamed, synced, noted. */
-  #aroundLanding(): KillMoment {
-    const { random, device } = this;
-    const folder = join(device.dir, 'inbox', random.pick(['s0', 's1', 's2', 'replaced']));
-    let left = random.between(1, 12);
-    const thenMs = random.between(0, AROUND_LANDING_MS);
-    return {
-      name: 'landing',
-      arm: () => async () => {
-        const watching = new AbortController();
-        const changed = new Promise<void>((resolve) => {
-          try {
-            watch(folder, { signal: watching.signal }, () => {
-              if (--left <= 0) resolve();
-            }).on('error', () => undefined);
-          } catch {
-            // it is not there yet
-          }
-        });
-        await Promise.race([changed, delay(PATIENCE_MS)]);
-        watching.abort();
-        if (thenMs > 0) await delay(thenMs);
-      },
-    };
   }
 }

@@ -1,3 +1,4 @@
+import { watch } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { FaultKind } from '../local-cloud/fault-plan';
 import type { LocalCloud } from '../local-cloud/local-cloud';
@@ -25,6 +26,8 @@ const LONG_LIFE_MS = 2_600;
 
 /** Around the claim and the removal of files, counted from the moment the folder changes. */
 const AROUND_SPOOL_MS = 12;
+/** Around a landing, likewise. */
+const AROUND_LANDING_MS = 12;
 
 /**
  * Drawn anew for each life: some time after the start, after some progress, or in the middle of a request; where files
@@ -44,6 +47,30 @@ export function drawKillMoment(
   if (operation === 'Credentials') return inRequest('drop', operation, 0, random.between(0, 20));
   const kind = random.pick(['dropAfter', 'stall', 'slowDown', 'internalError'] as const);
   return inRequest(kind, operation, random.between(0, 4), kind === 'stall' ? 0 : random.between(0, 60));
+}
+
+/** Some of the first changes in the folder: temporary files made, renamed, synced, noted. */
+export function aroundLanding(random: SeededRandom, folder: string): KillMoment {
+  let left = random.between(1, 12);
+  const thenMs = random.between(0, AROUND_LANDING_MS);
+  return {
+    name: 'landing',
+    arm: () => async () => {
+      const watching = new AbortController();
+      const changed = new Promise<void>((resolve) => {
+        try {
+          watch(folder, { signal: watching.signal }, () => {
+            if (--left <= 0) resolve();
+          }).on('error', () => undefined);
+        } catch {
+          // it is not there yet
+        }
+      });
+      await Promise.race([changed, delay(PATIENCE_MS)]);
+      watching.abort();
+      if (thenMs > 0) await delay(thenMs);
+    },
+  };
 }
 
 function afterStart(ms: number): KillMoment {
