@@ -16,7 +16,7 @@ export interface JobsOptions {
   readonly queue: JobQueue;
   readonly reports: JobReports;
   readonly runner: JobRunner;
-  /** What lies about of jobs that nobody remembers. @param known numbers of the others */
+  /** What lies about of jobs that need it no more. @param known numbers of the others */
   readonly sweep: (known: readonly number[]) => void;
   /** Answers do not come: what is subscribed may be so no more. */
   readonly onSilence: () => void;
@@ -81,7 +81,8 @@ export class Jobs {
 
   start(): this {
     const { table, sweep } = this.options;
-    sweep(table.open().map(({ id }) => id));
+    // Of one that has only to be told of nothing is needed any more: it may have been stopped before it was cleared away.
+    sweep(table.open().flatMap(({ id, state }) => (state === 'reporting' ? [] : [id])));
     this.#loop.start();
     return this;
   }
