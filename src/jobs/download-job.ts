@@ -43,12 +43,12 @@ export class DownloadJob {
     }
   }
 
-  /** Gives the names. May be repeated. @returns false when a staged file is lost: it is to be staged anew */
-  async land(job: Job): Promise<boolean> {
+  /** Gives the names. May be repeated. @param isResumed it was begun before, perhaps @returns false when a staged file is lost: it is to be staged anew */
+  async land(job: Job, isResumed: boolean): Promise<boolean> {
     const { folder, table } = this.options;
     const staging = Staging.open(folder, job.id);
     try {
-      return await landStaged(folder, table.files(job), staging);
+      return await landStaged(folder, table.files(job), staging, isResumed);
     } finally {
       staging.close();
     }

@@ -180,11 +180,11 @@ export class JobRunner {
   async #follow(current: Current, order: JobOrder, signal: AbortSignal): Promise<boolean> {
     const { download, upload } = this.options;
     const onProgress = (done: number, total: number): void => this.#progressed(current, done, total);
-    if (current.job.state === 'landing') return this.#landCurrent(current);
+    if (current.job.state === 'landing') return this.#landCurrent(current, true);
     if (order.action === 'reject') return this.#end(current, 'REJECTED', statusDetails({ reason: order.reason }));
     if (order.action === 'download') {
       current.job = await download!.stage(current.job, order.files, onProgress, signal);
-      return this.#landCurrent(current);
+      return this.#landCurrent(current, false);
     }
     const problem = upload!.findProblem(order.paths);
     if (problem !== undefined) return this.#end(current, 'REJECTED', statusDetails({ reason: problem }));
@@ -193,15 +193,15 @@ export class JobRunner {
     return this.#end(current, 'SUCCEEDED', details);
   }
 
-  async #landCurrent(current: Current): Promise<boolean> {
-    current.job = await this.#land(current.job);
+  async #landCurrent(current: Current, isResumed: boolean): Promise<boolean> {
+    current.job = await this.#land(current.job, isResumed);
     return current.job.state === 'reporting';
   }
 
   /** @returns the row as it is then: reporting, or running again when something staged is lost */
-  async #land(job: Job): Promise<Job> {
+  async #land(job: Job, isResumed = true): Promise<Job> {
     const { table, download, log } = this.options;
-    if (download === undefined || !(await download.land(job))) return table.step(job, 'miss');
+    if (download === undefined || !(await download.land(job, isResumed))) return table.step(job, 'miss');
     const ended = await table.step(job, 'end', { status: 'SUCCEEDED' });
     download.discard(job);
     log.info({ job: job.jobId }, 'job succeeded');

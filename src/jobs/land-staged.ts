@@ -37,9 +37,15 @@ export function planLanding(folder: string, rows: readonly JobFileRow[], staging
 
 /**
  * Every staged file gets its name, over what is there; what has moved already is no longer staged.
+ * @param isResumed some may have moved before, and whoever moved them may have been killed before the names were synced
  * @returns false when one is neither staged nor landed
  */
-export async function landStaged(folder: string, rows: readonly JobFileRow[], staging: Staging): Promise<boolean> {
+export async function landStaged(
+  folder: string,
+  rows: readonly JobFileRow[],
+  staging: Staging,
+  isResumed: boolean,
+): Promise<boolean> {
   const isLost = rows.some((row) =>
     row.unpack === 'none'
       ? !staging.has(row.number) && sizeOf(`${folder}/${row.path}`) !== row.sizeBytes
@@ -47,17 +53,17 @@ export async function landStaged(folder: string, rows: readonly JobFileRow[], st
   );
   if (isLost) return false;
   const moves = [...movesOf(rows, staging)];
-  const isMany = moves.length > FEW;
+  const syncsAll = isResumed || moves.length > FEW;
   for (const { from, path } of moves) {
     const landing = Landing.open(folder, path, 'none');
     try {
       landing.take(from);
-      if (!isMany) await landing.sync();
+      if (!syncsAll) await landing.sync();
     } finally {
       landing.close();
     }
   }
-  if (isMany)
+  if (syncsAll)
     await syncFileSystem(folder).catch((error: unknown) => {
       throw asDiskError(error, `${folder}/`);
     });
