@@ -7,6 +7,7 @@ import type { Config } from '../config/schema';
 import type { Ledger } from '../custody/ledger';
 import type { ChooseProxy } from '../domain/choose-proxy';
 import { UsageError } from '../domain/errors';
+import type { InboxStore } from '../inbox/inbox-store';
 import { allowedUrl } from '../jobs/allowed-url';
 import { DownloadJob } from '../jobs/download-job';
 import { JobQueue, type Route } from '../jobs/job-queue';
@@ -38,6 +39,7 @@ export interface JobsSurroundings {
   readonly clock: Clock;
   readonly dice: () => number;
   readonly log: Log;
+  readonly wrapInbox?: (store: InboxStore) => InboxStore;
 }
 
 export interface JobsWay {
@@ -56,6 +58,7 @@ export const wantsJobs = ({ jobs }: Config): boolean => jobs.dir !== undefined |
 export function buildJobs(config: Config, surroundings: JobsSurroundings): JobsWay {
   const { jobs, thing, s3, upload } = config;
   const { ledger, bus, route, connection, sources, serverClock, chooseProxy, onSilence, clock, log } = surroundings;
+  const { wrapInbox = (store: InboxStore) => store } = surroundings;
   if (thing.name === undefined)
     throw new UsageError('jobs are for a thing; set thing.name, or leave jobs.dir and jobs.uploadRoots out');
   const table = new JobsTable(ledger, () => clock.nowMs());
@@ -76,14 +79,16 @@ export function buildJobs(config: Config, surroundings: JobsSurroundings): JobsW
   const objects =
     connection === undefined
       ? undefined
-      : new S3InboxStore({
-          connection,
-          expectedBucketOwner: s3.expectedBucketOwner,
-          copyMaxBytes: 0, // nothing is copied
-          heedsConditions: false,
-          stallMs,
-          log,
-        });
+      : wrapInbox(
+          new S3InboxStore({
+            connection,
+            expectedBucketOwner: s3.expectedBucketOwner,
+            copyMaxBytes: 0, // nothing is copied
+            heedsConditions: false,
+            stallMs,
+            log,
+          }),
+        );
   const folder = jobs.dir;
   if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o755 });
   const download =

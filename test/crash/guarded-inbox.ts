@@ -1,6 +1,7 @@
 import type { RemoteFile, RemoteVersion } from '../../src/download/remote-object';
 import type { InboxStore, ListedObject, RemoteObject } from '../../src/inbox/inbox-store';
 import type { CrashPoint } from './crash-point';
+import { guardedBytes } from './guarded-bytes';
 
 export interface InboxObserver {
   /** Before the call, whether it will be made or not. */
@@ -10,9 +11,6 @@ export interface InboxObserver {
   /** The object is about to be deleted. */
   onRemove(key: string, etag: string): Promise<void>;
 }
-
-/** Of the body every so many bytes are a call. */
-const READ_BYTES = 1024 * 1024;
 
 /** The bucket as files come down from it to one incarnation of the process: each call may be its last. */
 export class GuardedInbox implements InboxStore {
@@ -44,7 +42,8 @@ export class GuardedInbox implements InboxStore {
     return {
       open: async (version, fromByte, signal) => {
         const bytes = await this.#call('open', key, () => file.open(version, fromByte, signal));
-        return this.#read(key, version, bytes);
+        const call = <T>(real: () => Promise<T>): Promise<T> => this.#call('read', key, real);
+        return guardedBytes(bytes, call, (count) => this.observer.onBytes(key, version.etag, count));
       },
     };
   }
@@ -58,26 +57,6 @@ export class GuardedInbox implements InboxStore {
       await this.observer.onRemove(key, etag);
       await this.store.remove(key, etag, signal);
     });
-  }
-
-  async *#read(key: string, { etag }: RemoteVersion, bytes: AsyncIterable<Buffer>): AsyncIterable<Buffer> {
-    const real = bytes[Symbol.asyncIterator]();
-    const next = async (): Promise<IteratorResult<Buffer, undefined>> => {
-      const read = await real.next();
-      if (read.done !== true) this.observer.onBytes(key, etag, read.value.length);
-      return read;
-    };
-    try {
-      for (let sinceCall = READ_BYTES; ; ) {
-        const isCall = sinceCall >= READ_BYTES;
-        const read = await (isCall ? this.#call('read', key, next) : next());
-        if (read.done === true) return;
-        sinceCall = (isCall ? 0 : sinceCall) + read.value.length;
-        yield read.value;
-      }
-    } finally {
-      await real.return?.();
-    }
   }
 
   async #call<T>(name: string, key: string, real: () => Promise<T>): Promise<T> {

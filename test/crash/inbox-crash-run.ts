@@ -11,6 +11,7 @@ import type { CrashAt } from './crash-point';
 import { GuardedInbox } from './guarded-inbox';
 import { INBOX, InboxWorkload, type ObjectName, type Surprise } from './inbox-workload';
 import { Incarnation } from './incarnation';
+import type { EachCallResult } from './kill-at-each-call';
 import type { SeededRandom } from './seeded-random';
 import { unsynced, watchFiles } from './unsynced';
 
@@ -25,13 +26,6 @@ export interface InboxCrashRunOptions {
   readonly random: SeededRandom;
 }
 
-export interface InboxCrashRunResult {
-  /** Where each of the crashes hit; shorter than asked for when a life ended in peace. */
-  readonly killedIn: readonly string[];
-  readonly problems: readonly string[];
-  readonly output: string;
-}
-
 const POLL_MS = 5;
 const PATIENCE_MS = 20_000;
 const BUCKET = 'fleet-bucket';
@@ -39,7 +33,7 @@ const BUCKET = 'fleet-bucket';
 const DEAD = 'dead';
 
 /** A cloud, a device and the few objects for it, from the first life to the last. */
-export async function runInboxWithCrashes(options: InboxCrashRunOptions): Promise<InboxCrashRunResult> {
+export async function runInboxWithCrashes(options: InboxCrashRunOptions): Promise<EachCallResult> {
   const fixture = await CloudFixture.start();
   const dir = mkdtempSync(join(tmpdir(), 'crash-'));
   const unwatch = await watchFiles();
@@ -71,7 +65,7 @@ class InboxCrashRun {
     this.#workload = new InboxWorkload({ ...options, surprise: options.surprise, ...surroundings });
   }
 
-  async run(): Promise<InboxCrashRunResult> {
+  async run(): Promise<EachCallResult> {
     await this.#workload.lay();
     const settings = await this.#settings();
     mkdirSync(this.#stateDir(0), { mode: 0o700 });

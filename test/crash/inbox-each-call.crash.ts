@@ -1,7 +1,7 @@
-import type { CrashAt, Moment } from './crash-point';
-import { type InboxCrashRunOptions, type InboxCrashRunResult, runInboxWithCrashes } from './inbox-crash-run';
+import type { CrashAt } from './crash-point';
+import { type InboxCrashRunOptions, runInboxWithCrashes } from './inbox-crash-run';
+import { killAtEachCall } from './kill-at-each-call';
 import { settingsFromEnv } from './run-settings';
-import { SeededRandom } from './seeded-random';
 
 const { full, seed } = settingsFromEnv(process.env);
 /** Without --full every sixteenth call, beginning at another one with each seed. */
@@ -83,40 +83,10 @@ const SCENARIOS: readonly Scenario[] = [
 describe('on the way down, killed before and after every call that leaves the process', () => {
   test.each(SCENARIOS)(
     '$name',
-    async ({ name, prelude, ...scenario }) => {
-      const calls = new Map<string, number>();
-      const failures: string[] = [];
-      let kills = 0;
-      for (const when of ['before', 'after'] as const) {
-        for (let n = 1 + (seed % STRIDE); ; n += STRIDE) {
-          const crashes = [...(prelude === undefined ? [] : [prelude]), { n, when }];
-          const random = new SeededRandom(seed + n * 2 + (when === 'after' ? 1 : 0));
-          const result = await runInboxWithCrashes({ ...scenario, crashes, random });
-          if (result.problems.length > 0) failures.push(explain(n, when, result, failures.length === 0));
-          if (result.killedIn.length < crashes.length) break;
-          kills += crashes.length;
-          const last = result.killedIn.at(-1)!;
-          calls.set(last, (calls.get(last) ?? 0) + 1);
-        }
-      }
-      const killedAt = [...calls].sort().map(([call, times]) => `${call} ${times}`);
-      process.stdout.write(
-        `each call down, ${name}: ${kills} kills, ${failures.length} runs with something lost, altered or doubled; killed at: ${killedAt.join(', ')} (seed ${seed})\n`,
-      );
-      if (failures.length > 0)
-        throw new Error(`${failures.length} runs, seed ${seed}\n${failures.reverse().join('\n')}`);
-      expect(kills).toBeGreaterThanOrEqual(2 * Math.floor(6 / STRIDE));
-    },
+    ({ name, prelude, ...scenario }) =>
+      killAtEachCall(`down, ${name}`, { seed, stride: STRIDE, prelude }, (crashes, random) =>
+        runInboxWithCrashes({ ...scenario, crashes, random }),
+      ),
     HOUR_MS,
   );
 });
-
-function explain(
-  n: number,
-  when: Moment,
-  { killedIn, problems, output }: InboxCrashRunResult,
-  inFull: boolean,
-): string {
-  const head = `killed ${when} call ${n} (${killedIn.join(', then ')}): ${problems.join('; ')}`;
-  return inFull ? `${head}\n${output.slice(-6_000)}` : head;
-}

@@ -8,6 +8,7 @@ import { Ledger } from '../../src/custody/ledger';
 import { Spool } from '../../src/custody/spool';
 import type { InboxStore } from '../../src/inbox/inbox-store';
 import { createLog } from '../../src/log';
+import { alive } from './alive';
 import { type CrashAt, CrashPoint } from './crash-point';
 import { GuardedStore, type StoreObserver } from './guarded-store';
 import { unsynced } from './unsynced';
@@ -54,7 +55,7 @@ export class Incarnation {
       },
       onCreateCut: (key) => this.#cut.add(key),
     };
-    alive = this.crash;
+    alive.crash = this.crash;
     this.#unguardFileSystem = guardFileSystem();
     const restore = this.#guardLedger();
     try {
@@ -119,31 +120,30 @@ export class Incarnation {
   }
 }
 
-// Another such way. One life ends before the next begins.
-let alive = new CrashPoint(undefined);
+// Another such way.
 const { fetch } = RoleAlias.prototype;
 RoleAlias.prototype.fetch = function guarded(this: RoleAlias) {
-  return alive.call('credentials', () => fetch.call(this));
+  return alive.crash.call('credentials', () => fetch.call(this));
 };
 
 // The claim and the removal, step by step.
 const { createBatch, removeEmpty } = Spool.prototype;
 Spool.prototype.createBatch = function guarded(this: Spool, batch) {
-  return alive.callSync('mkdir of batch', () => createBatch.call(this, batch));
+  return alive.crash.callSync('mkdir of batch', () => createBatch.call(this, batch));
 };
 Spool.prototype.removeEmpty = function guarded(this: Spool, batch, path) {
-  return alive.callSync('rmdir', () => removeEmpty.call(this, batch, path));
+  return alive.crash.callSync('rmdir', () => removeEmpty.call(this, batch, path));
 };
 const { makeChild, sync } = FolderHandle.prototype;
 FolderHandle.prototype.makeChild = function guarded(this: FolderHandle, name, mode) {
-  return alive.callSync('mkdir', () => {
+  return alive.crash.callSync('mkdir', () => {
     const made = makeChild.call(this, name, mode);
     unsynced.named(this.child(name).toString());
     return made;
   });
 };
 FolderHandle.prototype.sync = function guarded(this: FolderHandle) {
-  return alive.call('sync', () => unsynced.sync(this.path, () => sync.call(this)));
+  return alive.crash.call('sync', () => unsynced.sync(this.path, () => sync.call(this)));
 };
 
 const { linkSync, renameSync, unlinkSync } = fs;
@@ -155,11 +155,13 @@ const isByHandle = (path: fs.PathLike): boolean =>
 function guardFileSystem(): () => void {
   Object.assign(fs, {
     renameSync: (from: fs.PathLike, to: fs.PathLike): void =>
-      isByHandle(from) ? alive.callSync('rename', () => name(renameSync, from, to)) : renameSync(from, to),
+      isByHandle(from) || isByHandle(to)
+        ? alive.crash.callSync('rename', () => name(renameSync, from, to))
+        : renameSync(from, to),
     linkSync: (from: fs.PathLike, to: fs.PathLike): void =>
-      isByHandle(from) ? alive.callSync('link', () => name(linkSync, from, to)) : linkSync(from, to),
+      isByHandle(from) ? alive.crash.callSync('link', () => name(linkSync, from, to)) : linkSync(from, to),
     unlinkSync: (path: fs.PathLike): void =>
-      isByHandle(path) ? alive.callSync('unlink', () => unlinkSync(path)) : unlinkSync(path),
+      isByHandle(path) ? alive.crash.callSync('unlink', () => unlinkSync(path)) : unlinkSync(path),
   });
   return () => {
     Object.assign(fs, { linkSync, renameSync, unlinkSync });
@@ -174,7 +176,7 @@ function name(give: (from: fs.PathLike, to: fs.PathLike) => void, from: fs.PathL
 /** `commit take`: the method of the table that writes. */
 function callerInTables(stack: string): string {
   const frames = [
-    ...stack.matchAll(/at (?:async )?(?:UploadTable|PartTable|InboxTable)\.#?(\w+)(?: \[as #?(\w+)\])?/g),
+    ...stack.matchAll(/at (?:async )?(?:UploadTable|PartTable|InboxTable|JobsTable)\.#?(\w+)(?: \[as #?(\w+)\])?/g),
   ];
   const [, method, alias] = frames.at(-1) ?? [];
   return `commit ${alias ?? method ?? 'of nobody'}`;

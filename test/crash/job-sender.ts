@@ -30,10 +30,18 @@ export interface SendOptions {
   readonly into?: string | undefined;
   readonly urlSeconds?: number | undefined;
   readonly timeoutSeconds?: number | undefined;
+  /** Name of those that an upload takes. Default: some of its own. */
+  readonly logs?: string | undefined;
 }
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const LOGS = [
+  ['small.log', 9 * KIB],
+  ['deep/other.log', 20 * KIB],
+  ['large.log', 700 * KIB],
+  ['parts.log', 6 * MIB],
+] as const;
 const THING = 'device00';
 /** Beyond what is synced one by one. */
 const MANY = 34;
@@ -41,6 +49,8 @@ const MANY = 34;
 /** Sends jobs of all kinds to a device, with all that they need. */
 export class JobSender {
   #sent = 0;
+  /** SHA-256 by path below their folder, by the name of that. */
+  readonly #logs = new Map<string, ReadonlyMap<string, string>>();
 
   constructor(
     private readonly s3: () => S3Client,
@@ -50,20 +60,33 @@ export class JobSender {
     private readonly random: SeededRandom,
   ) {}
 
-  /** @param onJob told before the cloud is, which may have taken it when this rejects */
+  /** What is copied, and what is sent from where it lies, in one request and in parts. */
+  layLogs(name: string): ReadonlyMap<string, string> {
+    const known = this.#logs.get(name);
+    if (known !== undefined) return known;
+    const laid = new Map<string, string>();
+    for (const [path, most] of LOGS) {
+      const file = join(this.logs, name, path);
+      const bytes = this.random.bytes(this.random.between(most >> 1, most));
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, bytes);
+      laid.set(path, sha256(bytes));
+    }
+    this.#logs.set(name, laid);
+    return laid;
+  }
+
   async send(
     cloud: LocalCloud,
     kind: JobKind,
-    { into, urlSeconds = 3600, timeoutSeconds }: SendOptions = {},
-    onJob: (job: SentJob) => void = () => undefined,
+    { into, urlSeconds = 3600, timeoutSeconds, logs }: SendOptions = {},
   ): Promise<SentJob> {
     const jobId = `${kind.replace('.', '-')}-${++this.#sent}`;
     const parts = { files: new Map<string, string>(), objects: new Map<string, string>(), fetched: new Map() };
-    const document = await this.#document(kind, jobId, into ?? jobId, parts);
+    const document = await this.#document(kind, jobId, into ?? jobId, logs ?? jobId, parts);
     const mayEnd = new Set([kind === 'wrong' ? 'REJECTED' : 'SUCCEEDED']);
     if (timeoutSeconds !== undefined) mayEnd.add('TIMED_OUT');
     const job: SentJob = { jobId, kind, ...parts, mayEnd };
-    onJob(job);
     const isSigned = JSON.stringify(document).includes('s3-presigned-url');
     cloud.jobs.control.createJob({
       jobId,
@@ -79,6 +102,7 @@ export class JobSender {
     kind: JobKind,
     jobId: string,
     into: string,
+    logs: string,
     {
       files,
       objects,
@@ -129,22 +153,10 @@ export class JobSender {
         const key = await put(`archive.${unpack}`, packArchive(unpack, content));
         return { url: urlPlaceholder({ bucket: this.bucket, key }), unpack, path: into };
       }
-      case 'upload': {
-        // What is copied, and what is sent from where it lies, in one request and in parts.
-        for (const [name, size] of [
-          ['small.log', 9 * KIB],
-          ['deep/other.log', 20 * KIB],
-          ['large.log', 700 * KIB],
-          ['parts.log', 6 * MIB],
-        ] as const) {
-          const file = join(this.logs, jobId, name);
-          const bytes = random.bytes(random.between(size >> 1, size));
-          mkdirSync(dirname(file), { recursive: true });
-          writeFileSync(file, bytes);
-          objects.set(`${THING}/jobs/${jobId}${file}`, sha256(bytes));
-        }
-        return { paths: [`${this.logs}/${jobId}/**`] };
-      }
+      case 'upload':
+        for (const [path, sum] of this.layLogs(logs))
+          objects.set(`${THING}/jobs/${jobId}${join(this.logs, logs, path)}`, sum);
+        return { paths: [`${this.logs}/${logs}/**`] };
       case 'wrong':
         return random.pick([{ operation: 'nothing' }, { key: 'x', path: '../x' }, { url: 'https://example.org/x' }]);
     }

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
 import type { LocalCloud } from '../local-cloud/local-cloud';
 import type { PolicyDocument } from '../local-cloud/policy';
-import { credentialsOnlyIotPolicy, seedDIotPolicy } from '../local-cloud/seed-iot-policies';
+import { courierIotPolicy, seedDIotPolicy } from '../local-cloud/seed-iot-policies';
 
 /** What makes `device00` take jobs into `<dir>/jobs`: what its certificate may, and sections of its configuration. */
 export function takesJobs(
   cloud: LocalCloud,
   dir: string,
 ): { readonly certificatePolicy: PolicyDocument; readonly config: Record<'jobs' | 'mqtt', object> } {
-  const policies = [seedDIotPolicy(cloud, 'device00'), credentialsOnlyIotPolicy(cloud, 'courier')];
+  const policies = [seedDIotPolicy(cloud, 'device00'), courierIotPolicy(cloud)];
   return {
     certificatePolicy: { Version: '2012-10-17', Statement: policies.flatMap(({ Statement }) => Statement) },
     config: {

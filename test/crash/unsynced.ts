@@ -34,6 +34,16 @@ class Unsynced {
     for (const name of names) this.#names.get(inode)!.delete(name);
   }
 
+  /** Of all that there is now. @returns when it is synced */
+  mark(): () => void {
+    const data = [...this.#data];
+    const names = [...this.#names].flatMap(([folder, found]) => [...found].map((name) => [folder, name] as const));
+    return () => {
+      for (const inode of data) this.#data.delete(inode);
+      for (const [folder, name] of names) this.#names.get(folder)?.delete(name);
+    };
+  }
+
   /** @returns the file, and the names on the way to it, that are not on the disk as they are */
   find(root: string, path: string): string[] {
     const found = this.#data.has(inodeOf(join(root, path))) ? [`the data of ${path}`] : [];

@@ -6,11 +6,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { LocalCloud } from '../../local-cloud/local-cloud';
 import { Device } from '../../support/device';
 import { until } from '../../support/until';
+import type { SentJob } from '../job-sender';
 import type { SeededRandom } from '../seeded-random';
+import { takesJobs } from '../takes-jobs';
 import { copyCloud, readLines } from './cloud-copy';
 import { DiskImage } from './disk-image';
 import { type InboxHistory, readHistory } from './inbox-history';
 import { InboxTraffic } from './inbox-traffic';
+import { JobsTraffic } from './jobs-traffic';
 import { ProducerLog } from './producer-log';
 import { Versions } from './versions';
 import { Writers } from './writers';
@@ -26,6 +29,8 @@ export interface Moment {
   readonly cloudDir: string;
   readonly versions: Versions;
   readonly inbox: InboxHistory;
+  /** In the order in which they were sent. */
+  readonly jobs: readonly SentJob[];
 }
 
 const DISK_MIB = 96;
@@ -47,6 +52,7 @@ export class DeviceLife {
   #spool = '';
   #producer: ChildProcess | undefined;
   #traffic: InboxTraffic | undefined;
+  #jobs: JobsTraffic | undefined;
   readonly #writers = new Writers();
 
   private constructor(
@@ -72,26 +78,31 @@ export class DeviceLife {
       openWriterSeconds: 1,
       deleteGraceSeconds: 0.5,
     };
+    const { certificatePolicy, config } = takesJobs(cloud, at);
     const device = await Device.create({
       dir: at,
       cloud,
       bucket: BUCKET,
+      certificatePolicy,
       config: {
+        ...config,
         upload: { parallelFiles: 4, parallelParts: 2, partSizeBytes: 5 * MIB, singlePutMaxBytes: MIB / 4 },
         outboxes: [outbox],
         inbox: { dir: join(at, 'inbox'), pollMinutes: 0.005 },
       },
     });
     mkdirSync(join(at, 'incoming'));
-    disk.sync(); // the device was installed long ago
+    mkdirSync(join(at, 'logs'));
     const life = new DeviceLife(dir, disk, cloud, device, random, seed, load);
+    life.#jobs = new JobsTraffic(cloud, BUCKET, join(at, 'logs'), seed);
+    disk.sync(); // the device was installed long ago
     await life.#start();
     return life;
   }
 
-  get ports(): { s3Port: number; credentialsPort: number } {
-    const { s3Port, credentialsPort } = this.cloud;
-    return { s3Port, credentialsPort };
+  get ports(): { s3Port: number; credentialsPort: number; mqttPort: number } {
+    const { s3Port, credentialsPort, mqtt } = this.cloud;
+    return { s3Port, credentialsPort, mqttPort: mqtt.port };
   }
 
   /** Something else than the load happens, or nothing. */
@@ -113,7 +124,8 @@ export class DeviceLife {
       copyCloud(join(this.dir, 'cloud'), cloudDir);
       const versions = new Versions(ProducerLog.read(this.#logFile));
       const inbox = readHistory(readLines(cloudDir));
-      return { number, atMs: Date.now(), image, cloudDir, versions, inbox };
+      const jobs = [...this.#jobs!.jobs];
+      return { number, atMs: Date.now(), image, cloudDir, versions, inbox, jobs };
     } finally {
       this.#writers.goOn();
     }
@@ -121,7 +133,7 @@ export class DeviceLife {
 
   /** The disk is free for the copies, and the ports for their clouds. */
   async end(): Promise<void> {
-    await this.#traffic?.stop();
+    await Promise.all([this.#traffic?.stop(), this.#jobs?.stop()]);
     if (this.#producer !== undefined && this.#producer.exitCode === null) {
       this.#producer.kill('SIGKILL');
       await once(this.#producer, 'exit');
@@ -147,6 +159,7 @@ export class DeviceLife {
       stdio: ['pipe', 'inherit', 'inherit'],
     });
     this.#traffic = new InboxTraffic(this.cloud, BUCKET, this.seed).start();
+    this.#jobs!.start();
     await until('the producer has begun', () => (statSync(this.#logFile, { throwIfNoEntry: false })?.size ?? 0) > 0);
   }
 

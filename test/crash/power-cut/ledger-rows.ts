@@ -13,8 +13,10 @@ export interface Row {
   readonly note: string | undefined;
 }
 
-const SQL =
-  'SELECT id, CAST(path AS TEXT) AS name, batch, state, size_bytes AS sizeBytes, content, note FROM upload ORDER BY id';
+/** What jobs ask for comes out of no outbox. */
+const SQL = `
+  SELECT id, CAST(path AS TEXT) AS name, batch, state, size_bytes AS sizeBytes, content, note FROM upload
+  WHERE outbox_id NOT IN (SELECT id FROM outbox WHERE path LIKE 'jobs:%') ORDER BY id`;
 
 /** Of a ledger that nobody has open. A copy is read: reading recovers, and that is the daemon's to do. */
 export function readRows(stateDir: string, scratch: string): Row[] {

@@ -32,6 +32,8 @@ export class PowerCutRun {
   #smallBatches = 0;
   #largeBatches = 0;
   #deleted = 0;
+  #done = 0;
+  #pending = 0;
 
   constructor(private readonly momentsPerRound: number) {}
 
@@ -42,6 +44,8 @@ export class PowerCutRun {
     if (isLong && (this.#smallBatches === 0 || this.#largeBatches === 0 || this.#open === 0))
       problems.push('the load was not mixed: no claimed batch of one kind was waiting at any moment');
     if (this.#deleted === 0) problems.push('nothing came down before any of the moments');
+    if (this.#done === 0 || this.#pending === 0)
+      problems.push('no job was done before any of the moments, or none under way');
     return { moments: this.#moments, problems, summary: this.#summary, output: this.#output };
   }
 
@@ -81,10 +85,16 @@ export class PowerCutRun {
   async #try(life: DeviceLife, moment: Moment): Promise<void> {
     const before = life.device.output.length;
     const startMs = performance.now();
-    const { problems, due, open, short, empty, rows, deleted } = await tryMoment(moment, life.device, life.ports);
+    const { problems, due, open, short, empty, rows, deleted, done, pending } = await tryMoment(
+      moment,
+      life.device,
+      life.ports,
+    );
     this.#moments += 1;
     this.#due += due;
     this.#deleted += deleted;
+    this.#done += done;
+    this.#pending += pending;
     this.#open += open;
     this.#short += short;
     this.#empty += empty;
@@ -98,7 +108,7 @@ export class PowerCutRun {
     this.#problems.push(...problems);
     if (problems.length > 0 && this.#output === '') this.#output = life.device.output.slice(before).slice(-6_000);
     process.stdout.write(
-      `moment ${moment.number}: ${due} due, ${open} of them open, ${rows.length} rows waiting, ${deleted} came down, ${problems.length} problems, ${Math.round(performance.now() - startMs)} ms\n`,
+      `moment ${moment.number}: ${due} due, ${open} of them open, ${rows.length} rows waiting, ${deleted} came down, ${done} jobs done and ${pending} to be done, ${problems.length} problems, ${Math.round(performance.now() - startMs)} ms\n`,
     );
   }
 
@@ -108,6 +118,7 @@ export class PowerCutRun {
       `${this.#problems.length} lost or altered`,
       `over all moments ${this.#due} versions due, ${this.#open} of them not yet in S3, ${this.#rows} claimed and waiting in ${this.#smallBatches} small and ${this.#largeBatches} large batches`,
       `${this.#deleted} objects deleted from the inbox and looked for on the disk`,
+      `${this.#done} jobs had succeeded and were looked for on the disk, ${this.#pending} went on`,
       `of what nobody had synced ${this.#short} arrived short, ${this.#empty} empty and reported`,
     ].join('; ');
   }

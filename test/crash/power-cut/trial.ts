@@ -3,12 +3,15 @@ import { join, relative } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { LocalCloud } from '../../local-cloud/local-cloud';
 import type { Device } from '../../support/device';
+import type { SentJob } from '../job-sender';
+import { findAltered, findUndone, findUnfinished as findUnfinishedJobs, type JobsEvidence } from '../judge-jobs';
 import { journalBytes, readPuts } from './cloud-copy';
 import { type Moment, PREFIX } from './device-life';
 import { DiskImage } from './disk-image';
 import { findLost, findUnfinished, INBOX } from './inbox-history';
 import { judge, type LeftFile, type Verdict } from './judge';
 import { type Row, readRows } from './ledger-rows';
+import { inOtherBoot } from './other-boot';
 import type { Versions } from './versions';
 
 const WITHIN_MS = 90_000;
@@ -18,6 +21,9 @@ export interface Trial extends Verdict {
   readonly rows: readonly Row[];
   /** Names of objects that were deleted from the inbox before. */
   readonly deleted: number;
+  /** Jobs that had succeeded before, and those that had not ended. */
+  readonly done: number;
+  readonly pending: number;
 }
 
 /**
@@ -32,9 +38,9 @@ export interface Trial extends Verdict {
  * reckons itself from the bytes that came; the object that is there in the end, by its SHA-256.
  */
 export async function tryMoment(
-  { number, atMs, image, cloudDir, versions, inbox }: Moment,
+  { number, atMs, image, cloudDir, versions, inbox, jobs }: Moment,
   device: Device,
-  ports: { readonly s3Port: number; readonly credentialsPort: number },
+  ports: { readonly s3Port: number; readonly credentialsPort: number; readonly mqttPort: number },
 ): Promise<Trial> {
   const disk = new DiskImage(image, device.dir);
   const putsBefore = readPuts(cloudDir, PREFIX);
@@ -49,8 +55,13 @@ export async function tryMoment(
       const left = findLeft(device, versions);
       const inboxFolder = join(device.dir, 'inbox');
       problems.push(...findLost(inbox, inboxFolder));
-      await runToTheEnd(device, cloud, problems);
+      const evidence = evidenceOf(jobs, device, cloud);
+      const countOf = (...wanted: string[]) => jobs.filter(({ jobId }) => wanted.includes(evidence.statusOf(jobId)));
+      const [done, pending] = [countOf('SUCCEEDED').length, countOf('QUEUED', 'IN_PROGRESS').length];
+      problems.push(...(await findUndone(evidence)), ...findAltered(evidence));
+      await inOtherBoot(`${image}.boot`, () => runToTheEnd(device, cloud, evidence, problems));
       problems.push(...findUnfinished(inbox, inboxFolder));
+      problems.push(...(await findUnfinishedJobs(evidence, join(device.stateDir, 'collected'))));
       const output = device.output.slice(printedBefore);
       problems.push(...complaintsOf(output));
       const rowsAfter = readRows(device.stateDir, `${image}.ledger`);
@@ -74,6 +85,8 @@ export async function tryMoment(
         ...verdict,
         problems: problems.map((problem) => `moment ${number}: ${problem}`),
         deleted: inbox.deleted.size,
+        done,
+        pending,
         rows: rowsBefore.filter(({ state }) => state === 'queued' || state === 'uploading'),
       };
     } finally {
@@ -87,12 +100,25 @@ export async function tryMoment(
   }
 }
 
-async function runToTheEnd(device: Device, cloud: LocalCloud, problems: string[]): Promise<void> {
+function evidenceOf(jobs: readonly SentJob[], { dir, bucket, thing }: Device, cloud: LocalCloud): JobsEvidence {
+  const statusOf = (jobId: string): string => cloud.jobs.control.describeJobExecution(jobId, thing).status;
+  return { jobs, statusOf, folder: join(dir, 'jobs'), cloud, bucket };
+}
+
+async function runToTheEnd(
+  device: Device,
+  cloud: LocalCloud,
+  { jobs, statusOf }: JobsEvidence,
+  problems: string[],
+): Promise<void> {
   device.start();
   try {
     await device.waitFor(
       'everything sent and gone',
-      ({ uploads, outboxes: [outbox], inbox }) =>
+      ({ uploads, outboxes: [outbox], inbox, jobs: told }) =>
+        told?.unreported === 0 &&
+        told.current === undefined &&
+        !jobs.some(({ jobId }) => ['QUEUED', 'IN_PROGRESS'].includes(statusOf(jobId))) &&
         inbox?.lastLookAtMs !== undefined &&
         inbox.open === 0 &&
         !cloud.objects(device.bucket).some(({ key }) => key.startsWith(INBOX)) &&
@@ -109,7 +135,14 @@ async function runToTheEnd(device: Device, cloud: LocalCloud, problems: string[]
 }
 
 const complaintsOf = (output: string): string[] =>
-  ['ledger set aside', 'broken, ending', 'refused by the account', 'file cannot be delivered', 'object cannot be taken']
+  [
+    'ledger set aside',
+    'broken, ending',
+    'refused by the account',
+    'file cannot be delivered',
+    'object cannot be taken',
+    'DOWNLOAD_DAMAGED',
+  ]
     .filter((said) => output.includes(said))
     .map((said) => `the daemon said: ${said}`);
 
