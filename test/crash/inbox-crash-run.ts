@@ -73,6 +73,7 @@ class InboxCrashRun {
       const crashed = await this.#live(settings, at);
       if (at !== undefined && !crashed) break;
     }
+    this.#problems.push(...unsynced.exposed.map((name) => `named before its data was on the disk: ${name}`));
     return { killedIn: this.#killedIn, problems: this.#problems, output: this.#output };
   }
 

@@ -22,7 +22,8 @@ export interface SentJob {
   readonly objects: ReadonlyMap<string, string>;
   /** Bytes of what it fetches, by key. */
   readonly fetched: ReadonlyMap<string, number>;
-  readonly mayEnd: ReadonlySet<string>;
+  /** More, once it is cancelled. */
+  readonly mayEnd: Set<string>;
 }
 
 export interface SendOptions {

@@ -17,6 +17,8 @@ import { unsynced, watchFiles } from './unsynced';
 
 export interface JobsCrashRunOptions {
   readonly kind: JobKind;
+  /** After the first death, if it has not ended by then. */
+  readonly isCancelled?: boolean | undefined;
   /** One life after another ends so; the last of all runs to completion. */
   readonly crashes: readonly CrashAt[];
   readonly random: SeededRandom;
@@ -120,6 +122,7 @@ class JobsCrashRun implements JobsObserver {
     else {
       restoreLedger(aside, stateDir);
       this.#problems.push(...(await findUndone(this.#evidence)), ...findAltered(this.#evidence));
+      if (this.options.isCancelled === true && this.#isPending) this.#cancel();
     }
     this.#output += life.output;
     return killedIn !== undefined;
@@ -131,7 +134,7 @@ class JobsCrashRun implements JobsObserver {
     while (life.crash.killedIn === undefined) {
       const { jobs } = life.component.status();
       const isIdle = jobs?.unreported === 0 && jobs.current === undefined && life.component.waiting === 0;
-      if (isIdle && !['QUEUED', 'IN_PROGRESS'].includes(this.#evidence.statusOf(this.#job!.jobId))) return true;
+      if (isIdle && !this.#isPending) return true;
       if (Date.now() > deadline) return false;
       await Promise.race([life.crash.died, delay(POLL_MS)]);
     }
@@ -143,7 +146,9 @@ class JobsCrashRun implements JobsObserver {
     const { fetched } = this.#job!;
     this.#problems.push(...(await findUnfinished(this.#evidence, join(this.dir, 'state', 'collected'))));
     const ends = requests.filter(({ outcome, body }) => outcome === 'accepted' && body?.status === 'SUCCEEDED');
-    if (ends.length !== 1) this.#problems.push(`told ${ends.length} times that it succeeded`);
+    const hasSucceeded = this.#evidence.statusOf(this.#job!.jobId) === 'SUCCEEDED';
+    if (ends.length !== (hasSucceeded ? 1 : 0)) this.#problems.push(`told ${ends.length} times that it succeeded`);
+    this.#problems.push(...unsynced.exposed.map((name) => `named before its data was on the disk: ${name}`));
     for (const [key, sizeBytes] of fetched) {
       const came = this.#bytes.get(key) ?? 0;
       if (came > sizeBytes + this.#killedIn.length * UNHEARD_BYTES)
@@ -151,6 +156,16 @@ class JobsCrashRun implements JobsObserver {
     }
     const twice = [...this.#arrived.values()].reduce((sum, times) => sum + times - 1, 0);
     if (twice > this.#mayArriveTwice) this.#problems.push(`sent twice: ${twice} > ${this.#mayArriveTwice}`);
+  }
+
+  #cancel(): void {
+    const { jobId, mayEnd } = this.#job!;
+    this.fixture.cloud.jobs.control.cancelJobExecution(jobId, THING, { force: true });
+    mayEnd.add('CANCELED');
+  }
+
+  get #isPending(): boolean {
+    return ['QUEUED', 'IN_PROGRESS'].includes(this.#evidence.statusOf(this.#job!.jobId));
   }
 
   get #evidence(): JobsEvidence {

@@ -12,6 +12,8 @@ const HOUR_MS = 3_600_000;
 interface Scenario {
   readonly name: string;
   readonly kind: JobKind;
+  /** By force, while the device is dead. */
+  readonly isCancelled?: boolean;
   /** An earlier life that ended here; the calls of the next are gone through. */
   readonly prelude?: CrashAt;
   /** Most of its calls are alike: so many times fewer of them are gone through. */
@@ -36,15 +38,18 @@ const SCENARIOS: readonly Scenario[] = [
     kind: 'zip',
     prelude: { name: 'rename', n: 1, when: 'after' },
   },
+  { name: 'several files, cancelled', kind: 'set', isCancelled: true },
+  { name: 'an archive, cancelled', kind: 'zip', isCancelled: true },
+  { name: 'files asked for, cancelled', kind: 'upload', isCancelled: true },
   { name: 'an archive of many files', kind: 'many', alike: 3 },
 ];
 
 describe('a job, killed before and after every call that leaves the process', () => {
   test.each(SCENARIOS)(
     '$name',
-    ({ name, kind, prelude, alike = 1 }) =>
+    ({ name, kind, isCancelled, prelude, alike = 1 }) =>
       killAtEachCall(`of a job, ${name}`, { seed, stride: STRIDE * alike, prelude }, (crashes, random) =>
-        runJobWithCrashes({ kind, crashes, random }),
+        runJobWithCrashes({ kind, isCancelled, crashes, random }),
       ),
     HOUR_MS,
   );

@@ -220,7 +220,7 @@ export class JobsKillRun {
         const job = this.#pending().find(({ jobId }) => this.#statusOf(jobId) === 'IN_PROGRESS');
         if (job === undefined || this.cloud !== cloud) return;
         cloud.jobs.control.cancelJobExecution(job.jobId, THING, { force: true });
-        (job.mayEnd as Set<string>).add('CANCELED');
+        job.mayEnd.add('CANCELED');
         this.#cancelled += 1;
       })
       .catch(() => undefined);

@@ -10,13 +10,17 @@ class Unsynced {
   readonly #data = new Set<bigint>();
   /** By folder. */
   readonly #names = new Map<bigint, Set<string>>();
+  /** Names that were given to files whose data was not on the disk: a power cut may leave them short. */
+  readonly exposed: string[] = [];
 
   clear(): void {
     this.#data.clear();
     this.#names.clear();
+    this.exposed.length = 0;
   }
 
   named(path: string): void {
+    if (this.#data.has(inodeOf(path))) this.exposed.push(basename(path));
     const folder = inodeOf(dirname(path));
     this.#names.set(folder, (this.#names.get(folder) ?? new Set()).add(basename(path)));
   }
