@@ -41,6 +41,12 @@ const SCENARIOS: readonly Scenario[] = [
   { name: 'several files, cancelled', kind: 'set', isCancelled: true },
   { name: 'an archive, cancelled', kind: 'zip', isCancelled: true },
   { name: 'files asked for, cancelled', kind: 'upload', isCancelled: true },
+  {
+    name: 'several files, cancelled after a kill in the middle of landing',
+    kind: 'set',
+    isCancelled: true,
+    prelude: { name: 'rename', n: 2, when: 'before' },
+  },
   { name: 'an archive of many files', kind: 'many', alike: 3 },
 ];
 
