@@ -1,7 +1,8 @@
 // npm run test:mutants -- [--only NAME[,NAME…]] [--sample N] [--seed N] [--output FILE]
 //
 // Takes the handling of one trap after another out of a copy of the tree and expects a test to notice. Each patch
-// names in its first lines the tests that must fail: `# red: test/component/traps.test.ts -t "5:"`. FILE gets the
+// names in its first lines the tests that must fail: `# red: test/component/traps.test.ts -t "5:"`, with `SUITE=crash`
+// before them where they are of another suite. FILE gets the
 // counts as jest writes them. A failing sample is repeated by its seed.
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -26,7 +27,7 @@ interface Mutant {
   readonly file: string;
   /** What of the source it takes out. */
   readonly what: string;
-  /** Arguments for jest, one run each. */
+  /** Arguments for jest, one run each; first those for its environment. */
   readonly red: readonly (readonly string[])[];
 }
 
@@ -76,21 +77,23 @@ function applies(tree: string, file: string): boolean {
   }
 }
 
-async function jest(tree: string, args: readonly string[], out: string): Promise<Verdict> {
+async function jest(tree: string, words: readonly string[], out: string): Promise<Verdict> {
   const results = join(out, 'jest.json');
   rmSync(results, { force: true });
+  const isSetting = (word: string): boolean => /^[A-Z_]+=/.test(word);
+  const settings = words.filter(isSetting).map((word) => word.split('='));
   const child = spawn(
     process.execPath,
     [
       require.resolve('jest/bin/jest'),
-      ...args,
+      ...words.filter((word) => !isSetting(word)),
       '--runInBand',
       '--forceExit',
       `--testTimeout=${TEST_MS}`,
       '--json',
       `--outputFile=${results}`,
     ],
-    { cwd: tree, stdio: 'ignore', detached: true },
+    { cwd: tree, stdio: 'ignore', detached: true, env: { ...process.env, ...Object.fromEntries(settings) } },
   );
   let isLate = false;
   const late = setTimeout(() => {
