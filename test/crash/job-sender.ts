@@ -54,7 +54,6 @@ export class JobSender {
   readonly #logs = new Map<string, ReadonlyMap<string, string>>();
 
   constructor(
-    private readonly s3: () => S3Client,
     private readonly bucket: string,
     /** Absolute; on the device. */
     private readonly logs: string,
@@ -78,13 +77,13 @@ export class JobSender {
   }
 
   async send(
-    cloud: LocalCloud,
+    { cloud, s3 }: { readonly cloud: LocalCloud; readonly s3: S3Client },
     kind: JobKind,
     { into, urlSeconds = 3600, timeoutSeconds, logs }: SendOptions = {},
   ): Promise<SentJob> {
     const jobId = `${kind.replace('.', '-')}-${++this.#sent}`;
     const parts = { files: new Map<string, string>(), objects: new Map<string, string>(), fetched: new Map() };
-    const document = await this.#document(kind, jobId, into ?? jobId, logs ?? jobId, parts);
+    const document = await this.#document(s3, kind, jobId, into ?? jobId, logs ?? jobId, parts);
     const mayEnd = new Set([kind === 'wrong' ? 'REJECTED' : 'SUCCEEDED']);
     if (timeoutSeconds !== undefined) mayEnd.add('TIMED_OUT');
     const job: SentJob = { jobId, kind, ...parts, mayEnd };
@@ -100,6 +99,7 @@ export class JobSender {
   }
 
   async #document(
+    s3: S3Client,
     kind: JobKind,
     jobId: string,
     into: string,
@@ -113,7 +113,7 @@ export class JobSender {
     const { random } = this;
     const put = async (name: string, bytes: Buffer): Promise<string> => {
       const key = `depot/${jobId}/${name}`;
-      await this.s3().send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: bytes }));
+      await s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: bytes }));
       fetched.set(key, bytes.length);
       return key;
     };

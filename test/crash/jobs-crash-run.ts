@@ -71,8 +71,8 @@ class JobsCrashRun implements JobsObserver {
     const s3 = this.fixture.s3();
     const settings = await this.#settings();
     for (const name of ['logs', 'jobs', 'state']) mkdirSync(join(this.dir, name), { mode: 0o700 });
-    const sender = new JobSender(() => s3, BUCKET, join(this.dir, 'logs'), this.options.random);
-    this.#job = await sender.send(cloud, this.options.kind);
+    const sender = new JobSender(BUCKET, join(this.dir, 'logs'), this.options.random);
+    this.#job = await sender.send({ cloud, s3 }, this.options.kind);
     for (const at of [...this.options.crashes, undefined]) {
       const crashed = await this.#live(settings, at);
       if (at !== undefined && !crashed) break;

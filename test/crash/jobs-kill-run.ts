@@ -1,7 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { S3Client } from '@aws-sdk/client-s3';
 import { LocalCloud } from '../local-cloud/local-cloud';
 import { adminPolicy } from '../local-cloud/seed-policies';
 import { adminS3 } from '../support/admin-s3';
@@ -35,7 +34,6 @@ export class JobsKillRun {
   #restarts = 0;
   #cancelled = 0;
   #resumed = 0;
-  #s3: S3Client;
   readonly #jobs: SentJob[] = [];
   readonly #sender: JobSender;
   /** Pieces of bodies that S3 has sent. */
@@ -51,9 +49,8 @@ export class JobsKillRun {
     /** Of what happens while a life lasts: how often that is, no seed decides. */
     private readonly meanwhile: SeededRandom,
   ) {
-    this.#s3 = adminS3(cloud);
     this.#watchBodies();
-    this.#sender = new JobSender(() => this.#s3, BUCKET, join(device.dir, 'logs'), random);
+    this.#sender = new JobSender(BUCKET, join(device.dir, 'logs'), random);
   }
 
   static async create(dir: string, seed: number): Promise<JobsKillRun> {
@@ -139,7 +136,6 @@ export class JobsKillRun {
 
   async end(): Promise<void> {
     await this.device.kill();
-    this.#s3.destroy();
     await this.cloud.stop();
   }
 
@@ -160,14 +156,16 @@ export class JobsKillRun {
 
   async #send(): Promise<void> {
     const { random } = this;
+    const s3 = adminS3(this.cloud); // a connection that is kept may be closed by the cloud in the meantime
     for (let wanted = random.between(1, 4); wanted > 0 && this.#pending().length < MOST_PENDING; wanted--) {
       const options: SendOptions = {
         into: random.chance(0.2) ? 'current' : undefined,
         urlSeconds: random.chance(0.3) ? 1 : undefined,
         timeoutSeconds: random.chance(0.15) ? random.between(1, 4) / 2 : undefined,
       };
-      this.#jobs.push(await this.#sender.send(this.cloud, random.pick(JOB_KINDS), options));
+      this.#jobs.push(await this.#sender.send({ cloud: this.cloud, s3 }, random.pick(JOB_KINDS), options));
     }
+    s3.destroy();
   }
 
   #drawMoment(): KillMoment {
@@ -241,8 +239,6 @@ export class JobsKillRun {
     const { s3Port, credentialsPort, mqtt } = this.cloud;
     await this.cloud.stop();
     this.cloud = await this.startCloud({ s3Port, credentialsPort, mqttPort: mqtt.port });
-    this.#s3.destroy();
-    this.#s3 = adminS3(this.cloud);
     this.#watchBodies();
     this.#restarts += 1;
   }

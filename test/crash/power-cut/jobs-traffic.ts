@@ -30,7 +30,7 @@ export class JobsTraffic {
   ) {
     this.#random = new SeededRandom(seed);
     this.#s3 = adminS3(cloud);
-    this.#sender = new JobSender(() => this.#s3, bucket, logs, this.#random);
+    this.#sender = new JobSender(bucket, logs, this.#random);
     this.#sender.layLogs(LOGS);
   }
 
@@ -59,7 +59,9 @@ export class JobsTraffic {
       const isShared = kind === 'many' || kind === 'large' || random.chance(0.5);
       const into = isShared ? `${kind}-${random.between(1, kind === 'large' ? 1 : SHARED)}` : undefined;
       // Offline its objects are not taken.
-      const sent = await this.#sender.send(this.cloud, kind, { into, logs: LOGS }).catch(() => undefined);
+      const sent = await this.#sender
+        .send({ cloud: this.cloud, s3: this.#s3 }, kind, { into, logs: LOGS })
+        .catch(() => undefined);
       if (sent !== undefined) this.jobs.push(sent);
     }
   }
