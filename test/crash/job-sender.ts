@@ -112,7 +112,7 @@ export class JobSender {
   ): Promise<CreateJobRequest['document']> {
     const { random } = this;
     const put = async (name: string, bytes: Buffer): Promise<string> => {
-      const key = `depot/${jobId}/${name}`;
+      const key = `${THING}/depot/${jobId}/${name}`;
       await s3.send(new PutObjectCommand({ Bucket: this.bucket, Key: key, Body: bytes }));
       fetched.set(key, bytes.length);
       return key;

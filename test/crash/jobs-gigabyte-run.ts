@@ -9,6 +9,7 @@ import { adminS3 } from '../support/admin-s3';
 import { Device } from '../support/device';
 import { until } from '../support/until';
 import { urlPlaceholder } from '../support/url-placeholder';
+import { filesOf } from './inbox-workload';
 import type { SeededRandom } from './seeded-random';
 import { takesJobs } from './takes-jobs';
 
@@ -219,11 +220,8 @@ export class JobsGigabyteRun {
     }
     this.cloud.clearRequests();
     this.#lookForSecrets(this.device.output, 'the log');
-    for (const name of readdirSync(this.device.stateDir, { recursive: true }).map(String)) {
-      const file = join(this.device.stateDir, name);
-      if (/\.(sqlite|sqlite-wal|sqlite-shm|json|yaml)$/.test(name))
-        this.#lookForSecrets(readFileSync(file, 'latin1'), name);
-    }
+    const { stateDir } = this.device;
+    for (const name of filesOf(stateDir)) this.#lookForSecrets(readFileSync(join(stateDir, name), 'latin1'), name);
   }
 
   #lookForSecrets(text: string, where: string): void {
