@@ -38,6 +38,11 @@ const SCENARIOS: readonly Scenario[] = [
     kind: 'zip',
     prelude: { name: 'rename', n: 1, when: 'after' },
   },
+  {
+    name: 'an archive, after a kill when it is staged',
+    kind: 'zip',
+    prelude: { name: 'commit step', n: 1, when: 'after' },
+  },
   { name: 'several files, cancelled', kind: 'set', isCancelled: true },
   { name: 'an archive, cancelled', kind: 'zip', isCancelled: true },
   { name: 'files asked for, cancelled', kind: 'upload', isCancelled: true },
