@@ -96,8 +96,10 @@ export class JobRunner {
       try {
         await this.#land(job);
       } catch (cause) {
-        const { code, message } = asTransferError(cause);
-        log.warn({ job: job.jobId, code, reason: message }, 'files of a job cannot land, another attempt follows');
+        const { code, message, recovery } = asTransferError(cause);
+        log.warn({ job: job.jobId, code, reason: message }, 'files of a job cannot land');
+        if (recovery === 'give-up')
+          await table.step(job, 'end', { status: 'FAILED', details: statusDetails({ code, reason: message }) });
       }
     }
   }
@@ -106,21 +108,26 @@ export class JobRunner {
   async abandonOthers(except: JobExecution | undefined): Promise<void> {
     const { table, log } = this.options;
     for (const job of table.open()) {
-      const isIt = job.jobId === except?.jobId && job.executionNumber === except.executionNumber;
-      if (job.state === 'reporting' || isIt) continue;
+      const isIt =
+        job.jobId === except?.jobId &&
+        job.executionNumber === except.executionNumber &&
+        job.queuedAt === except.queuedAt;
+      if (job.state !== 'running' || isIt) continue; // what has begun to land is gone on with, and told
       await this.#tidy(job);
       await table.step(job, 'abandon', { outcome: 'superseded' });
       log.warn({ job: job.jobId }, 'the job is over in the cloud');
     }
   }
 
-  /** @throws TransferError when it has to be gone on with later */
-  async run(execution: JobExecution, signal: AbortSignal): Promise<void> {
+  /**
+   * @returns false when it has ended here before, and is to be told of once more
+   * @throws TransferError when it has to be gone on with later
+   */
+  async run(execution: JobExecution, signal: AbortSignal): Promise<boolean> {
     const { table, clock, log } = this.options;
     let job = await table.begin(execution);
-    // It has ended here, and the cloud does not know: it is told again.
     if (job.state === 'over') job = await table.step(job, job.status === undefined ? 'again' : 'reopen');
-    if (job.state === 'reporting') return;
+    if (job.state === 'reporting') return false;
     const nowMs = clock.monotonicMs();
     const current: Current = {
       job,
@@ -151,6 +158,7 @@ export class JobRunner {
       await current.telling;
       this.#current = undefined;
     }
+    return true;
   }
 
   async #work(current: Current, execution: JobExecution, signal: AbortSignal): Promise<void> {

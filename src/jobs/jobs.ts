@@ -41,6 +41,8 @@ export interface JobsStatus {
 const PAUSE = { baseMs: 1_000, capMs: 300_000 } as const;
 /** A message that says there is a job may be lost. */
 const LOOK_MS = 3_600_000;
+/** The cloud hands out what it was told the end of: it may do so for ever. */
+const AGAIN_MS = 60_000;
 const SHOWN = 5;
 const REMEMBERED = 100;
 const SILENT_TIMES = 2;
@@ -143,8 +145,7 @@ export class Jobs {
         await table.prune(REMEMBERED);
         return probePauseMs(0, { baseMs: LOOK_MS, capMs: LOOK_MS }, dice());
       }
-      await runner.run(execution, signal);
-      return 0;
+      return (await runner.run(execution, signal)) ? 0 : AGAIN_MS;
     } catch (error) {
       return this.#putOff(error);
     }
