@@ -45,15 +45,17 @@ export async function fetchStaged(
     return row;
   }
   if (!staging.has(number)) row = await restart(row);
-  const remote = 'url' in file.from ? await beginUrl(file.from.url) : await beginKey(file.from.key);
-  const { sizeBytes } = remote.version;
-  if (file.sizeBytes !== undefined && file.sizeBytes !== sizeBytes)
-    throw new TransferError(
-      'DOWNLOAD_DAMAGED',
-      `the job says ${file.sizeBytes} bytes, ${file.source} has ${sizeBytes}; correct the one or the other`,
-    );
-  on.size(sizeBytes);
+  /** Nobody has read it yet. */
+  let first: UrlAnswer | undefined;
   try {
+    const remote = 'url' in file.from ? await beginUrl(file.from.url) : await beginKey(file.from.key);
+    const { sizeBytes } = remote.version;
+    if (file.sizeBytes !== undefined && file.sizeBytes !== sizeBytes)
+      throw new TransferError(
+        'DOWNLOAD_DAMAGED',
+        `the job says ${file.sizeBytes} bytes, ${file.source} has ${sizeBytes}; correct the one or the other`,
+      );
+    on.size(sizeBytes);
     const { verified } = await fetchFile(
       remote.file,
       {
@@ -76,6 +78,8 @@ export async function fetchStaged(
   } catch (error) {
     if (hasCode(error, 'OBJECT_CHANGED')) await restart(row);
     throw error;
+  } finally {
+    if (first !== undefined) await leave(first.body);
   }
 
   async function restart(known: JobFileRow): Promise<JobFileRow> {
@@ -86,7 +90,6 @@ export async function fetchStaged(
 
   /** Its size and ETag come with its bytes: the first answer is kept for those. */
   async function beginUrl(url: URL): Promise<Remote> {
-    let first: UrlAnswer | undefined;
     let version: RemoteVersion;
     if (row.etag === undefined) {
       first = await urls.get(url, 0, undefined, signal);
@@ -138,6 +141,11 @@ async function* from({ body, fromByte }: UrlAnswer, wanted: number): AsyncIterab
   }
 }
 
+/** Closes it. What goes wrong with it says nothing any more. */
 async function leave(body: AsyncIterable<Buffer>): Promise<void> {
-  for await (const _ of body) break; // closes it
+  try {
+    for await (const _ of body) break;
+  } catch {
+    // it is closed
+  }
 }
