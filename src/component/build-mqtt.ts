@@ -29,13 +29,16 @@ export function buildMqtt({ mqtt, thing, credentials, upload }: Config, edge: Mq
   const { hostname, port } = new URL(endpoint.replace(/^(?:\w+:\/\/)?/, 'mqtts://'));
   // Where tokens come this way files wait for it.
   const isNeeded = [credentials.source].flat().includes('mqtt-token');
+  const { requestTopic, responseTopic } = credentials.mqttToken;
+  const topics = [requestTopic, responseTopic].map((topic) => topic.replaceAll('{thing}', thing.name ?? ''));
+  const isTopic = (name: string): boolean => topics.includes(name) || /^\$aws\/things\/[^/]+\/shadow\//.test(name);
   return new MqttBus({
     ...edge,
     host: hostname,
     port: port === '' ? DEFAULT_PORT : Number(port),
     clientId,
     keepAliveSeconds,
-    ...(isNeeded ? { deniedAgainMs: upload.probeMaxSeconds * 1000 } : {}),
+    ...(isNeeded ? { needed: { isTopic, againMs: upload.probeMaxSeconds * 1000 } } : {}),
     certificateFile,
     privateKeyFile,
     caFile,

@@ -26,8 +26,8 @@ export interface MqttBusOptions {
   readonly privateKeyFile: string;
   /** undefined: the CA certificates Node.js brings along. */
   readonly caFile: string | undefined;
-  /** For so long nothing is tried that was not permitted: a day, where nothing says otherwise. */
-  readonly deniedAgainMs?: number;
+  /** Files wait for these: what was not permitted is tried again sooner than in a day, and no other topic with it. */
+  readonly needed?: { readonly isTopic: (name: string) => boolean; readonly againMs: number };
   readonly chooseProxy?: ChooseProxy;
   /** The cloud's time, where it is known. */
   readonly knownNowMs?: () => number | undefined;
@@ -71,7 +71,9 @@ export class MqttBus implements Bus {
   constructor(private readonly options: MqttBusOptions) {
     const { clock } = options;
     this.#loop = new RunLoop(() => this.#step(), clock);
-    this.#trials = new TopicTrials(this.#endpoint, clock, options.deniedAgainMs);
+    this.#trials = new TopicTrials(this.#endpoint, clock, (name) =>
+      options.needed?.isTopic(name) === true ? options.needed.againMs : DAY_MS,
+    );
     this.#state = { state: 'connecting', reason: undefined, sinceMs: clock.nowMs() };
   }
 
@@ -166,7 +168,7 @@ export class MqttBus implements Bus {
       const { reason, isRefusal } = await this.#explain(error);
       if (this.#loop.isStopping) return 0;
       this.#refusals = isRefusal ? this.#refusals + 1 : 0;
-      if (this.#refusals >= MAX_REFUSALS) return this.#turnOff(reason, this.options.deniedAgainMs ?? DAY_MS);
+      if (this.#refusals >= MAX_REFUSALS) return this.#turnOff(reason, this.options.needed?.againMs ?? DAY_MS);
       this.#enter('connecting', reason);
       return probePauseMs(this.#failures++, PAUSE, dice());
     }

@@ -27,7 +27,7 @@ export class TopicTrials {
     private readonly endpoint: string,
     private readonly clock: Clock,
     /** For so long a denied topic is not asked for. */
-    private readonly againMs = AGAIN_MS,
+    private readonly againMs: (name: string) => number = () => AGAIN_MS,
   ) {}
 
   /** Sentences that end with the next step. */
@@ -55,7 +55,7 @@ export class TopicTrials {
       this.#throwIfDenied(what); // the one before it was the same
       this.#inFlight++;
       try {
-        return await this.#try(what, isAlone, ask, () => explainDenied(action, name, this.endpoint));
+        return await this.#try(what, name, isAlone, ask, () => explainDenied(action, name, this.endpoint));
       } finally {
         this.#inFlight--;
       }
@@ -65,7 +65,13 @@ export class TopicTrials {
     }
   }
 
-  async #try<T>(what: string, isAlone: boolean, ask: () => Promise<T>, explain: () => string): Promise<T> {
+  async #try<T>(
+    what: string,
+    name: string,
+    isAlone: boolean,
+    ask: () => Promise<T>,
+    explain: () => string,
+  ): Promise<T> {
     const sinceMs = this.clock.monotonicMs();
     try {
       const answer = await ask();
@@ -81,7 +87,7 @@ export class TopicTrials {
       const hangUps = (this.#hangUps.get(what) ?? 0) + 1;
       this.#hangUps.set(what, hangUps);
       if (hangUps < ENOUGH) throw error;
-      this.#deniedUntilMs.set(what, this.clock.monotonicMs() + this.againMs);
+      this.#deniedUntilMs.set(what, this.clock.monotonicMs() + this.againMs(name));
       this.#problems.set(what, explain());
       throw new TransferError('MESSAGE_DENIED', explain(), { cause: error });
     }
