@@ -62,7 +62,11 @@ export class DemoSite {
       };
       const device = await Device.create({ dir, cloud, config });
       cloud.createBucket(device.bucket, { notifiesInbox: true });
-      const iotPolicy = source === 'mqtt-token' ? seedBIotPolicy(cloud, device.thing) : courierIotPolicy(cloud);
+      const policies = [
+        courierIotPolicy(cloud),
+        ...(source === 'mqtt-token' ? [seedBIotPolicy(cloud, device.thing)] : []),
+      ];
+      const iotPolicy = { ...policies[0]!, Statement: policies.flatMap(({ Statement }) => Statement) };
       const thing = await cloud.createThing(device.thing, { certificatePolicy: iotPolicy });
       if (source === 'mqtt-token') cloud.createTokenVendor(device.bucket);
       if (source === 'token-exchange') nucleus = await startNucleus(cloud, thing, device);
