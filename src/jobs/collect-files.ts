@@ -1,5 +1,6 @@
 import { type BigIntStats, closeSync, constants, fstatSync, openSync, rmSync } from 'node:fs';
 import { copyFile, mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { FolderHandle, splitPath } from '../custody/folder-handle';
 import { TransferError } from '../domain/errors';
 import { printableName } from '../domain/printable-name';
@@ -56,7 +57,7 @@ export async function collectFiles(
       closeSync(fd);
     }
   }
-  if (copies > 0) await syncFolders(copyFolder, folder);
+  if (copies > 0) await syncFolders(dirname(copyFolder), copyFolder, folder);
   return collected;
 }
 

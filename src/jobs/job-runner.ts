@@ -247,7 +247,7 @@ export class JobRunner {
     const next = decideAfterFailure(error, { ...current, barrenMs }, retryMs);
     if (next.kind === 'fail') return this.#end(current, 'FAILED', statusDetails({ code, reason: message }));
     log.warn({ job: current.job.jobId, code, reason: message }, 'attempt failed, another follows');
-    current.waitingFor = message;
+    this.#waiting(current, message);
     current.pause = new AbortController();
     if (next.pauses)
       await clock.sleep(
@@ -268,7 +268,7 @@ export class JobRunner {
     this.#tellLater(current, { progress: `${percent} %`, bytes: doneBytes, of: totalBytes });
   }
 
-  /** A file that does not go up: whoever sent the job should know why. */
+  /** What keeps a file from coming or going: whoever sent the job should know it. */
   #waiting(current: Current, reason: string | undefined): void {
     if (reason !== undefined && reason !== current.waitingFor)
       this.#tellLater(current, { progress: `${current.told.percent} %`, waiting: reason });

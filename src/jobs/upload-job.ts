@@ -89,6 +89,8 @@ export class UploadJob {
     const { table, uploads, roots } = this.options;
     const asked = await findAskedFiles(paths, roots);
     const files = await collectFiles(asked, job.id, job.jobId, this.options, signal);
+    if (files.length === 0)
+      throw new TransferError('SOURCE_MISSING', 'all files that were asked for have gone in the meantime');
     await uploads.enqueue(files, (index, uploadId) => {
       const { keyPath, stats } = files[index]!;
       table.addUpload(job, index, keyPath.slice(job.jobId.length), Number(stats.size), uploadId);

@@ -146,6 +146,18 @@ describe('a job that asks for files', () => {
     ]);
   });
 
+  it('says why a key does not come', async () => {
+    await begin();
+    taker.courier.sections.jobs = { dir: taker.folder };
+    await taker.courier.start();
+    const job = taker.send({ key: 'other/secret.bin' });
+    const { status, statusDetails } = await taker.waitFor(job, (one) => one.statusDetails.waiting !== undefined);
+    expect([status, statusDetails.waiting]).toEqual([
+      'IN_PROGRESS',
+      expect.stringMatching(/denies s3:GetObject.*other/),
+    ]);
+  });
+
   it('is rejected where nothing is given away', async () => {
     await begin();
     taker.courier.sections.jobs = { dir: taker.folder };
