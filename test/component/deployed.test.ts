@@ -81,7 +81,7 @@ describe('what a component is given to start with', () => {
     expect(
       (
         await device.logged(
-          'neither an outbox nor an inbox is configured, nothing to do; set s3.bucket, and outboxes or inbox.dir',
+          'neither an outbox, an inbox nor jobs are configured, nothing to do; set s3.bucket, and outboxes, inbox.dir or jobs.dir',
         )
       )[0],
     ).toBeDefined();
