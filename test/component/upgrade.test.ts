@@ -114,7 +114,9 @@ describe('a backlog over an update of the component and its rollback', () => {
   });
 
   it('is delivered once, none lost, by this build after one before messages had it', async () => {
-    changeLedger(`DROP TABLE publication; DROP TABLE inbound; PRAGMA user_version = ${UPLOAD_MIGRATIONS.length}`);
+    changeLedger(
+      `DROP TABLE publication; DROP TABLE inbound; DROP TABLE job_file; DROP TABLE job; PRAGMA user_version = ${UPLOAD_MIGRATIONS.length}`,
+    );
     device.start();
     await device.logged('running', 2);
     await queued();
