@@ -227,4 +227,6 @@ export class Inbox {
 }
 
 const explainUnseen = ({ count, reason }: { count: number; reason: string | null }): string | undefined =>
-  count === 0 ? undefined : `${count} asked for by name not there, or denied; looked for now and then: ${reason}`;
+  count === 0
+    ? undefined
+    : `${count} asked for by name ${count === 1 ? 'is' : 'are'} not there, or denied, and looked for now and then: ${reason}`;
