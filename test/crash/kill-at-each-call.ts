@@ -1,4 +1,5 @@
 import type { CrashAt, Moment } from './crash-point';
+import { FEWEST_CALLS, overCalls } from './over-calls';
 import { SeededRandom } from './seeded-random';
 
 export interface EachCallOptions {
@@ -26,22 +27,23 @@ export async function killAtEachCall(
   const failures: string[] = [];
   let kills = 0;
   for (const when of ['before', 'after'] as const) {
-    for (let n = 1 + (seed % stride); ; n += stride) {
+    await overCalls(seed, stride, async (n) => {
       const crashes = [...(prelude === undefined ? [] : [prelude]), { n, when }];
       const result = await run(crashes, new SeededRandom(seed + n * 2 + (when === 'after' ? 1 : 0)));
       if (result.problems.length > 0) failures.push(explain(n, when, result, failures.length === 0));
-      if (result.killedIn.length < crashes.length) break;
+      if (result.killedIn.length < crashes.length) return false;
       kills += crashes.length;
       const last = result.killedIn.at(-1)!;
       calls.set(last, (calls.get(last) ?? 0) + 1);
-    }
+      return true;
+    });
   }
   const killedAt = [...calls].sort().map(([call, times]) => `${call} ${times}`);
   process.stdout.write(
     `each call ${what}: ${kills} kills, ${failures.length} runs with something lost, altered or doubled; killed at: ${killedAt.join(', ')} (seed ${seed})\n`,
   );
   if (failures.length > 0) throw new Error(`${failures.length} runs, seed ${seed}\n${failures.reverse().join('\n')}`);
-  expect(kills).toBeGreaterThanOrEqual(2 * Math.floor(6 / stride));
+  expect(kills).toBeGreaterThanOrEqual(2 * Math.max(1, Math.floor(FEWEST_CALLS / stride)));
 }
 
 function explain(n: number, when: Moment, { killedIn, problems, output }: EachCallResult, inFull: boolean): string {
