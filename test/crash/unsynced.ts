@@ -20,7 +20,9 @@ class Unsynced {
   }
 
   named(path: string): void {
-    if (this.#data.has(inodeOf(path))) this.exposed.push(basename(path));
+    const { ino } = statSync(path, { bigint: true });
+    // A new folder may have the number of a file that a life before has left and the next has removed.
+    if (statSync(path).isFile() && this.#data.has(ino)) this.exposed.push(basename(path));
     const folder = inodeOf(dirname(path));
     this.#names.set(folder, (this.#names.get(folder) ?? new Set()).add(basename(path)));
   }
