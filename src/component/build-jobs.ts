@@ -90,7 +90,15 @@ export function buildJobs(config: Config, surroundings: JobsSurroundings): JobsW
           }),
         );
   const folder = jobs.dir;
-  if (folder !== undefined) mkdirSync(folder, { recursive: true, mode: 0o755 });
+  if (folder !== undefined)
+    try {
+      mkdirSync(folder, { recursive: true, mode: 0o755 });
+    } catch (error) {
+      log.error(
+        { path: folder, reason: (error as Error).message },
+        'the folder of the jobs cannot be made; see jobs.dir',
+      );
+    }
   const download =
     folder === undefined
       ? undefined

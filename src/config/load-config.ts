@@ -130,11 +130,12 @@ function absolute(settings: Settings, folder: string): Settings {
 }
 
 function fillGaps(config: Config, { thingName, region, stateDir }: Surroundings): Config {
-  const { thing, s3, credentials, state, inbox } = config;
+  const { thing, s3, credentials, state, inbox, jobs } = config;
   const [prefix, archivePrefix] = [asFolder(inbox.prefix), asFolder(inbox.archivePrefix)];
   return {
     ...config,
     inbox: { ...inbox, prefix, archivePrefix },
+    jobs: { ...jobs, uploadRoots: jobs.uploadRoots.map((root) => resolve(root)) },
     thing: { ...thing, name: thing.name ?? thingName },
     s3: {
       ...s3,
@@ -232,6 +233,13 @@ function* findJobsContradictions({ jobs, thing, outboxes, state, s3 }: Config): 
     yield 'thing.name: missing; jobs are sent to a thing';
   if (uploadRoots.length > 0 && s3.bucket === undefined)
     yield 's3.bucket: missing; name the bucket that files of jobs.uploadRoots go to';
+  for (const [i, root] of uploadRoots.entries())
+    for (const [name, secret] of Object.entries({
+      'state.dir': state.dir,
+      'thing.privateKeyFile': thing.privateKeyFile,
+    }))
+      if (secret !== undefined && (`${secret}/`.startsWith(inside(root)) || root.startsWith(inside(secret))))
+        yield `jobs.uploadRoots[${i}]: ${root} holds, or lies in, ${name} (${secret}), which is to stay on the device; name a folder without it`;
   if (dir === undefined) return;
   for (const [i, { path }] of outboxes.entries())
     if (`${dir}/`.startsWith(inside(path)) || path.startsWith(inside(dir)))

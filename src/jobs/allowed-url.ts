@@ -21,7 +21,7 @@ export function allowedUrl(text: string, allowedHosts: readonly string[]): UrlVe
   }
   const isLoopback = LOOPBACK.test(url.hostname);
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isLoopback))
-    return { refused: `its url begins with ${url.protocol}; files come by https only` };
+    return { refused: `its url begins with ${url.protocol}; files come by https only; write https` };
   if (url.username !== '' || url.password !== '')
     return { refused: 'its url carries a user name or a password; sign the url instead' };
   if (!allowedHosts.some((allowed) => isWithin(url, allowed.toLowerCase())))

@@ -8,6 +8,7 @@ import { asDiskError } from '../download/disk-error';
 import { freeBytes } from '../download/room';
 import type { AskedFile } from './find-asked-files';
 import type { CollectedFile } from './job-uploads';
+import { removeAll } from './staging';
 
 export interface CollectOptions {
   /** Absolute; copies lie there until they are sent. */
@@ -62,7 +63,7 @@ export async function collectFiles(
 }
 
 export function discardCopies(copyFolder: string, job: number): void {
-  rmSync(`${copyFolder}/${job}`, { recursive: true, force: true });
+  removeAll(`${copyFolder}/${job}`);
 }
 
 /** @throws TransferError SOURCE_UNREADABLE */

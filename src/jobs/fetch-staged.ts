@@ -56,7 +56,7 @@ export async function fetchStaged(
         `the job says ${file.sizeBytes} bytes, ${file.source} has ${sizeBytes}; correct the one or the other`,
       );
     on.size(sizeBytes);
-    const { verified } = await fetchFile(
+    const { verified, inode } = await fetchFile(
       remote.file,
       {
         ...remote.version,
@@ -74,7 +74,7 @@ export async function fetchStaged(
       },
       signal,
     );
-    return await table.note(job, row, { state: 'staged', verified });
+    return await table.note(job, row, { state: 'staged', verified, inode });
   } catch (error) {
     if (hasCode(error, 'OBJECT_CHANGED')) await restart(row);
     throw error;

@@ -14,6 +14,10 @@ export interface AskedFile {
 }
 
 const MAX_FILES = 10_000;
+const MAX_STARS = 3;
+const MAX_GLOBSTARS = 2;
+const MAX_CHARACTERS = 1_000;
+const GLOB = { dot: true, noextglob: true, nobrace: true } as const;
 /** Others run between so many entries. */
 const AT_A_TIME = 500;
 
@@ -24,6 +28,10 @@ const AT_A_TIME = 500;
 export function findPathProblem(asked: string, roots: readonly string[]): string | undefined {
   const names = asked.split('/');
   const place = `its path ${JSON.stringify(asked.slice(0, 200))}`;
+  // Matching takes time that grows with each star by the length of a name.
+  const isCostly = names.some((name) => name !== '**' && name.split('*').length - 1 > MAX_STARS);
+  if (isCostly || names.filter((name) => name.includes('**')).length > MAX_GLOBSTARS || asked.length > MAX_CHARACTERS)
+    return `${place} has more than ${MAX_STARS} stars in a name, or ** more than twice, or more than ${MAX_CHARACTERS} characters; ask for more files by a simpler one`;
   if (names.includes('..')) return `${place} has .. in it; write where it leads`;
   if (!asked.startsWith('/')) return undefined; // below each root
   const { base, isGlob } = picomatch.scan(asked);
@@ -33,7 +41,11 @@ export function findPathProblem(asked: string, roots: readonly string[]): string
 }
 
 /** Symlinks are not followed; a path without a glob that is a folder means all that is in it. @throws TransferError SOURCE_MISSING */
-export async function findAskedFiles(asked: readonly string[], roots: readonly string[]): Promise<AskedFile[]> {
+export async function findAskedFiles(
+  asked: readonly string[],
+  roots: readonly string[],
+  signal: AbortSignal,
+): Promise<AskedFile[]> {
   const found: AskedFile[] = [];
   const seen = new Set<string>();
   let entries = 0;
@@ -41,6 +53,7 @@ export async function findAskedFiles(asked: readonly string[], roots: readonly s
     const isAsked = asked.map((one) => matcher(one, root));
     for (const entry of walkFolder(root, { isIgnored: () => false })) {
       if (++entries % AT_A_TIME === 0) await otherwise();
+      if (signal.aborted) throw new TransferError('STOPPING', 'stopping');
       if (entry === undefined || !('stats' in entry)) continue;
       const { path, stats } = entry;
       const name = printableName(path);
@@ -64,7 +77,7 @@ export async function findAskedFiles(asked: readonly string[], roots: readonly s
 function matcher(asked: string, root: string): (path: string) => boolean {
   const isAbsolute = asked.startsWith('/');
   const plain = asked.replace(/\/+$/, '');
-  const glob = picomatch(asked, { dot: true });
+  const glob = picomatch(asked, GLOB);
   return (path) => {
     const name = isAbsolute ? `${root === '/' ? '' : root}/${path}` : path;
     return name === plain || name.startsWith(`${plain}/`) || glob(name);

@@ -170,7 +170,8 @@ function localPlace(path: string | undefined, name: string, unpack: Unpack): { p
 }
 
 const refusedPath = (path: string, why: string) => ({
-  refused: `its path ${JSON.stringify(path.slice(0, 100))} cannot be one below jobs.dir: ${why}`,
+  // Somebody may have put a signed URL there.
+  refused: `its path ${JSON.stringify(path.replace(/\?.*/s, '?…').slice(0, 100))} cannot be one below jobs.dir: ${why}`,
 });
 
 /** Two files cannot have one name, nor can one be a folder of the other. */

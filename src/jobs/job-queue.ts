@@ -57,9 +57,10 @@ export class JobQueue {
         return await this.#get(execution, true, signal);
       } catch (error) {
         if (this.route === 'direct' || !hasCode(error, 'NO_ANSWER')) throw error;
-        if (unanswered < MAX_UNANSWERED) continue;
-        const end = await this.findEnd(execution, signal); // which is small: it tells a lost message from a lost way
+        // Which is small: it tells a message that is lost each time from a way that is not there.
+        const end = await this.findEnd(execution, signal);
         if (end !== undefined) return { over: end };
+        if (unanswered < MAX_UNANSWERED) continue;
         throw new TransferError(
           'DOCUMENT_TOO_LARGE',
           'document does not reach this nucleus (over 4.7 KB): name keys, not urls',

@@ -90,7 +90,9 @@ export class JobRequests {
     const onAbort = (): void => over.abort();
     signal.addEventListener('abort', onAbort, { once: true });
     try {
-      await this.bus.publish(this.prefix + tail, Buffer.from(JSON.stringify({ ...body, clientToken })));
+      await this.bus.publish(this.prefix + tail, Buffer.from(JSON.stringify({ ...body, clientToken })), {
+        isFleeting: true, // after an answer's time nobody waits for it
+      });
       if (!over.signal.aborted && !signal.aborted) await this.clock.sleep(ANSWER_WITHIN_MS, over.signal);
     } finally {
       this.#pending = undefined;

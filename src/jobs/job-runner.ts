@@ -46,17 +46,20 @@ interface Current {
   pause: AbortController;
   doneBytes: number;
   totalBytes: number;
-  /** Monotonic; of the last byte, or of when there was no link. */
+  /** Monotonic; of the last byte, or of when there was no way to the cloud. */
   aliveAtMs: number;
   told: { percent: number; atMs: number };
   telling: Promise<void>;
   waitingFor: string | undefined;
+  waitingToldAtMs: number;
   failures: number;
   expired: number;
   damaged: number;
 }
 
 const PAUSE = { baseMs: 2_000, capMs: 300_000 } as const;
+/** What a job waits for is told no more often: each report costs a message both ways. */
+const WAITING_MS = 300_000;
 /** A URL that has less left is not begun with. */
 const MIN_LIFE_MS = 2_000;
 
@@ -77,7 +80,6 @@ export class JobRunner {
 
   /** There is a connection again, or news of a file that goes up. */
   wake(): void {
-    if (this.#current !== undefined) this.#current.aliveAtMs = this.options.clock.monotonicMs();
     this.#current?.pause.abort();
   }
 
@@ -142,6 +144,7 @@ export class JobRunner {
       told: { percent: 0, atMs: nowMs },
       telling: Promise.resolve(),
       waitingFor: undefined,
+      waitingToldAtMs: Number.NEGATIVE_INFINITY,
       failures: 0,
       expired: 0,
       damaged: 0,
@@ -237,24 +240,39 @@ export class JobRunner {
   /** @returns whether the job has failed by it */
   async #failed(current: Current, error: TransferError, signal: AbortSignal): Promise<boolean> {
     const { clock, dice, log, retryMs } = this.options;
-    const { code, message } = error;
+    const { code, message, recovery } = error;
     const isBus = hasCode(error, 'BUS_UNAVAILABLE', 'NO_ANSWER', 'MESSAGE_DENIED');
     if (isBus) throw error; // it goes on when the cloud can be asked again
     current.failures += 1;
     if (code === 'URL_EXPIRED') current.expired += 1;
     if (code === 'DOWNLOAD_DAMAGED') current.damaged += 1;
+    if (code === 'DOWNLOAD_DAMAGED' || code === 'OBJECT_CHANGED') current.doneBytes = 0; // it begins anew
     const barrenMs = clock.monotonicMs() - current.aliveAtMs;
     const next = decideAfterFailure(error, { ...current, barrenMs }, retryMs);
-    if (next.kind === 'fail') return this.#end(current, 'FAILED', statusDetails({ code, reason: message }));
+    if (next.kind === 'fail' && !(recovery === 'await-link' && (await this.#isCutOff(current, signal))))
+      return this.#end(current, 'FAILED', statusDetails({ code, reason: message }));
     log.warn({ job: current.job.jobId, code, reason: message }, 'attempt failed, another follows');
     this.#waiting(current, message);
     current.pause = new AbortController();
-    if (next.pauses)
+    if (next.kind === 'fail' || next.pauses)
       await clock.sleep(
         backoffMs(current.failures - 1, PAUSE, dice()),
         AbortSignal.any([current.pause.signal, signal]),
       );
     return false;
+  }
+
+  /** Whether it is the device's whole way out that is shut, and not the one to the file: then nothing has failed. */
+  async #isCutOff(current: Current, signal: AbortSignal): Promise<boolean> {
+    try {
+      const why = await this.options.queue.findEnd(current.job, signal);
+      if (why !== undefined) this.#abort(current, why);
+      return signal.aborted;
+    } catch (error) {
+      if (!hasCode(error, 'BUS_UNAVAILABLE', 'NO_ANSWER', 'MESSAGE_DENIED')) throw error;
+      current.aliveAtMs = this.options.clock.monotonicMs();
+      return true;
+    }
   }
 
   #progressed(current: Current, doneBytes: number, totalBytes: number): void {
@@ -270,8 +288,11 @@ export class JobRunner {
 
   /** What keeps a file from coming or going: whoever sent the job should know it. */
   #waiting(current: Current, reason: string | undefined): void {
-    if (reason !== undefined && reason !== current.waitingFor)
-      this.#tellLater(current, { progress: `${current.told.percent} %`, waiting: reason });
+    const nowMs = this.options.clock.monotonicMs();
+    const isNews =
+      reason !== undefined && reason !== current.waitingFor && nowMs >= current.waitingToldAtMs + WAITING_MS;
+    if (isNews) current.waitingToldAtMs = nowMs;
+    if (isNews) this.#tellLater(current, { progress: `${current.told.percent} %`, waiting: reason });
     current.waitingFor = reason;
   }
 

@@ -5,7 +5,7 @@ import type { Migration } from '../custody/ledger';
  * one of the same id. `status` and `details`: what the cloud is to be told at the end. `outcome`: what a person sees,
  * also where the cloud ended it.
  * `job_file`: what a job brings or takes, in the order of its document. `source`: where it comes from, never with the
- * query of a signed URL; for a file that goes up, its path on the device. `path`: where it lands. `durable_bytes` and `boot_id` as in `inbound`.
+ * query of a signed URL; for a file that goes up, its path on the device. `path`: where it lands. `durable_bytes`, `boot_id` and `inode` as in `inbound`.
  * `upload_id`: its row of the way up.
  */
 export const JOBS_MIGRATION: Migration = `
@@ -38,6 +38,7 @@ export const JOBS_MIGRATION: Migration = `
     durable_bytes INTEGER NOT NULL DEFAULT 0,
     boot_id       TEXT,
     verified      TEXT,
+    inode         TEXT,
     upload_id     INTEGER,
     PRIMARY KEY (job, number)
   ) STRICT, WITHOUT ROWID;

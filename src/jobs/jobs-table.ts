@@ -32,6 +32,7 @@ export interface JobFileRow {
   readonly durableBytes: number;
   readonly bootId: string | undefined;
   readonly verified: string | undefined;
+  readonly inode: string | undefined;
   readonly uploadId: number | undefined;
 }
 
@@ -59,6 +60,7 @@ interface FileRecord {
   readonly durable_bytes: number;
   readonly boot_id: string | null;
   readonly verified: string | null;
+  readonly inode: string | null;
   readonly upload_id: number | null;
 }
 
@@ -237,5 +239,6 @@ const fileOf = (record: FileRecord): JobFileRow => ({
   durableBytes: record.durable_bytes,
   bootId: record.boot_id ?? undefined,
   verified: record.verified ?? undefined,
+  inode: record.inode ?? undefined,
   uploadId: record.upload_id ?? undefined,
 });

@@ -55,6 +55,8 @@ export class Jobs {
   #checking: Promise<void> = Promise.resolve();
   #failures = 0;
   #unanswered = 0;
+  /** Monotonic; subscribing anew costs messages, too. */
+  #renewAtMs = 0;
   #problem: string | undefined;
 
   constructor(private readonly options: JobsOptions) {
@@ -174,7 +176,11 @@ export class Jobs {
     const error = asTransferError(cause);
     if (error.code === 'UNEXPECTED') throw cause;
     const { code, message } = error;
-    if (hasCode(error, 'NO_ANSWER') && ++this.#unanswered % SILENT_TIMES === 0) onSilence();
+    const nowMs = this.options.clock.monotonicMs();
+    if (hasCode(error, 'NO_ANSWER') && ++this.#unanswered >= SILENT_TIMES && nowMs >= this.#renewAtMs) {
+      this.#renewAtMs = nowMs + LOOK_MS;
+      onSilence();
+    }
     if (hasCode(error, 'MESSAGE_DENIED')) {
       if (this.#problem === undefined) log.error({ code, reason: message }, 'no jobs');
       this.#problem = message;

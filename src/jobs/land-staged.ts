@@ -48,7 +48,7 @@ export async function landStaged(
 ): Promise<boolean> {
   const isLost = rows.some((row) =>
     row.unpack === 'none'
-      ? !staging.has(row.number) && sizeOf(`${folder}/${row.path}`) !== row.sizeBytes
+      ? !staging.has(row.number) && inodeOf(`${folder}/${row.path}`) !== row.inode
       : !staging.hasTree(row.number),
   );
   if (isLost) return false;
@@ -87,4 +87,6 @@ function* movesOf(rows: readonly JobFileRow[], staging: Staging): Generator<Move
   }
 }
 
-const sizeOf = (path: string): number | undefined => lstatSync(path, { throwIfNoEntry: false })?.size;
+/** A rename keeps it: another file of that name is not the one that was staged. */
+const inodeOf = (path: string): string | undefined =>
+  lstatSync(path, { bigint: true, throwIfNoEntry: false })?.ino.toString();

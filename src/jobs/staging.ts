@@ -35,12 +35,11 @@ export class Staging {
   /** Of jobs that nobody remembers. @param jobs those that are known */
   static sweep(folder: string, jobs: readonly number[]): void {
     const known = new Set(jobs.map((job) => `${PREFIX}${job}`));
-    for (const name of readdirSync(folder))
-      if (name.startsWith(PREFIX) && !known.has(name)) rmSync(`${folder}/${name}`, { recursive: true, force: true });
+    for (const name of namesIn(folder)) if (name.startsWith(PREFIX) && !known.has(name)) removeAll(`${folder}/${name}`);
   }
 
   static discard(folder: string, job: number): void {
-    rmSync(`${folder}/${PREFIX}${job}`, { recursive: true, force: true });
+    removeAll(`${folder}/${PREFIX}${job}`);
   }
 
   /** As open to others as the folder itself: 0755 gives 0644. */
@@ -90,5 +89,22 @@ export class Staging {
   close(): void {
     this.handle.close();
     this.parent.close();
+  }
+}
+
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // whoever needs it says why
+  }
+}
+
+/** What a disk does not let go now goes with a later sweep: no reason to end anything. */
+export function removeAll(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {
+    // it stays for now
   }
 }

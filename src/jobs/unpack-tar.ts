@@ -6,6 +6,9 @@ import { refusedArchive, type UnpackedFolder } from './unpacked-folder';
 
 const FILES: ReadonlySet<string> = new Set(['File', 'OldFile', 'ContiguousFile']);
 
+/** How tar calls the map of a sparse file in the posix format. */
+const SPARSE = /(?:^|\/)GNUSparseFile\.\d+\//;
+
 /** @param file path of the archive, packed by gzip or not @throws TransferError ARCHIVE_REFUSED, NO_ROOM, DISK_FAILED, STOPPING */
 export async function unpackTar(file: string, into: UnpackedFolder): Promise<void> {
   const source = createReadStream(file);
@@ -28,6 +31,8 @@ export async function unpackTar(file: string, into: UnpackedFolder): Promise<voi
         await unpackEntry(entry, current, into).catch(fail);
       });
     });
+    // What the parser does not understand it leaves out: a sparse file would be missing without a word.
+    parser.on('ignoredEntry', (entry: ReadEntry) => fail(refusedKind(entry)));
     parser.on('error', fail);
     parser.on('end', resolve);
     source.on('error', fail);
@@ -45,6 +50,11 @@ export async function unpackTar(file: string, into: UnpackedFolder): Promise<voi
 async function unpackEntry(entry: ReadEntry, content: Readable, into: UnpackedFolder): Promise<void> {
   if (entry.type === 'Directory')
     content.resume(); // made with its files
-  else if (FILES.has(entry.type)) await into.add(entry.path, entry.mode, content);
-  else throw refusedArchive(`its ${JSON.stringify(entry.path.slice(0, 100))} is a link or a device (${entry.type})`);
+  else if (FILES.has(entry.type) && !SPARSE.test(entry.path)) await into.add(entry.path, entry.mode, content);
+  else throw refusedKind(entry);
 }
+
+const refusedKind = ({ path, type }: ReadEntry): TransferError =>
+  refusedArchive(
+    `its ${JSON.stringify(path.slice(0, 100))} is a link, a device or a sparse file (${type}), and only plain files are taken`,
+  );

@@ -20,7 +20,11 @@ export async function unpackZip(file: string, into: UnpackedFolder): Promise<voi
         if (entry.isEncrypted()) throw refusedArchive('it is encrypted');
         // Its errors may come before anybody reads, or when nobody does any more: a stream of ours keeps them.
         const content = pipeline(await zip.openReadStreamPromise(entry), new PassThrough(), () => undefined);
-        await into.add(entry.fileName, mode, checked(content, entry));
+        try {
+          await into.add(entry.fileName, mode, checked(content, entry));
+        } finally {
+          content.destroy(); // it holds the archive open until somebody has read it
+        }
       }
     } finally {
       zip.close();

@@ -87,10 +87,10 @@ export class UploadJob {
 
   async #collect(job: Job, paths: readonly string[], signal: AbortSignal): Promise<void> {
     const { table, uploads, roots } = this.options;
-    const asked = await findAskedFiles(paths, roots);
+    const asked = await findAskedFiles(paths, roots, signal);
     const files = await collectFiles(asked, job.id, job.jobId, this.options, signal);
     if (files.length === 0)
-      throw new TransferError('SOURCE_MISSING', 'all files that were asked for have gone in the meantime');
+      throw new TransferError('SOURCE_MISSING', 'all files that were asked for have gone in the meantime; ask again');
     await uploads.enqueue(files, (index, uploadId) => {
       const { keyPath, stats } = files[index]!;
       table.addUpload(job, index, keyPath.slice(job.jobId.length), Number(stats.size), uploadId);
@@ -109,7 +109,7 @@ export class UploadJob {
         reason ??= upload.reason;
       } else if (upload?.state !== 'done')
         failures.push(
-          `${printableName(Buffer.from(source))}: ${upload?.reason ?? 'it was replaced or removed while it was sent'}`,
+          `${printableName(Buffer.from(source))}: ${upload?.reason ?? 'it was written to or removed while it was sent; raise jobs.copyMaxBytes, so that a copy is sent'}`,
         );
     }
     return { open, failures, reason };

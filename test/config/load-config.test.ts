@@ -109,6 +109,20 @@ describe('a configuration', () => {
     expect(region({ bucket: 'arn:aws:s3:us-west-2:123456789012:accesspoint/ap' }, {}, {})).toBe('us-west-2');
     expect(region({ bucket: 'b', region: 'x-1' }, {}, { region: 'eu-west-1' })).toBe('x-1');
   });
+
+  it('gives nothing away by jobs that is to stay on the device', () => {
+    const jobs = (uploadRoots: string[], dir?: string) =>
+      parseConfig(
+        { ...usable, thing: { name: 't' }, state: { dir: '/var/lib/courier' }, jobs: { uploadRoots, dir } },
+        {},
+      ).jobs;
+    expect(jobs(['/var/log/', '/data/../logs']).uploadRoots).toEqual(['/var/log', '/logs']);
+    for (const root of ['/', '/var', '/var/lib/courier/', '/var/lib/courier/spool'])
+      expect(() => jobs([root])).toThrow(
+        /uploadRoots\[0\]: .* holds, or lies in, state\.dir .*; name a folder without it/,
+      );
+    expect(() => jobs([], '/var/lib/courier/jobs')).toThrow(/jobs\.dir: .* lies in state\.dir; put it elsewhere/);
+  });
 });
 
 describe('configuration files', () => {

@@ -263,10 +263,17 @@ describe('paths that a job may ask for', () => {
     'sub/*.log',
     '/data',
   ])('%s may mean something', (path) => expect(findPathProblem(path, roots)).toBeUndefined());
-  it.each(['/etc/passwd', '/var/log/application/a', '/var/log/app/../x', '../x', '/var/log', '/etc/*.conf', '/'])(
-    '%s is refused',
-    (path) => expect(findPathProblem(path, roots)).toMatch(/^its path/),
-  );
+  it.each([
+    '/var/log/app/*a*b*c*d',
+    '/var/**/a/**/b/**',
+    '/etc/passwd',
+    '/var/log/application/a',
+    '/var/log/app/../x',
+    '../x',
+    '/var/log',
+    '/etc/*.conf',
+    '/',
+  ])('%s is refused', (path) => expect(findPathProblem(path, roots)).toMatch(/^its path/));
 });
 
 describe('a job after a failure', () => {

@@ -1,10 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
+  closeSync,
+  ftruncateSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -19,6 +23,7 @@ import { Header } from 'tar';
 import { unpackTar } from '../../src/jobs/unpack-tar';
 import { unpackZip } from '../../src/jobs/unpack-zip';
 import { UnpackedFolder } from '../../src/jobs/unpacked-folder';
+import { until } from '../support/until';
 
 let dir: string;
 let tree: string;
@@ -101,9 +106,47 @@ describe('an archive', () => {
     );
     await expect(unpack()).rejects.toMatchObject({
       code: 'ARCHIVE_REFUSED',
-      message: expect.stringMatching(/link or a device/),
+      message: expect.stringMatching(/a link, a device or a sparse file/),
     });
     expect(readdirSync(tree)).toEqual([]);
+  });
+
+  it.each(['gnu', 'posix'])(
+    'with a sparse file in the format %s is refused, not unpacked without it',
+    async (format) => {
+      const sparse = join(dir, 'disk.img');
+      writeFileSync(join(dir, 'small.txt'), 'small');
+      const fd = openSync(sparse, 'w');
+      ftruncateSync(fd, 8_000_000);
+      closeSync(fd);
+      execFileSync('tar', [
+        '-czSf',
+        join(dir, 'archive.tar'),
+        `--format=${format}`,
+        '-C',
+        dir,
+        'small.txt',
+        'disk.img',
+      ]);
+      await expect(unpackTar(join(dir, 'archive.tar'), into())).rejects.toMatchObject({
+        code: 'ARCHIVE_REFUSED',
+        message: expect.stringMatching(/sparse file/),
+      });
+    },
+  );
+
+  it('that is refused is not held open', async () => {
+    const open = (): string[] =>
+      readdirSync('/proc/self/fd').flatMap((fd) => {
+        try {
+          return readlinkSync(`/proc/self/fd/${fd}`);
+        } catch {
+          return [];
+        }
+      });
+    const zip = archive('zip', zipSync({ 'a//b': strToU8('x'.repeat(10_000)) }));
+    await expect(zip()).rejects.toMatchObject({ code: 'ARCHIVE_REFUSED' });
+    await until('closed', () => !open().some((file) => file.startsWith(dir)), open);
   });
 
   it('of zip with a symlink is refused', async () => {

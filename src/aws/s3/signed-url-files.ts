@@ -80,7 +80,11 @@ export class SignedUrlFiles implements UrlFiles {
 
   #unreachable(url: URL, cause: Error, signal: AbortSignal): TransferError {
     if (signal.aborted) return new TransferError('STOPPING', 'stopping', { cause });
-    return new TransferError('S3_UNREACHABLE', `no answer from ${url.host} (${cause.message})`, { cause });
+    return new TransferError(
+      'S3_UNREACHABLE',
+      `no answer from ${url.host} (${cause.message}); if it lasts, check the network, and whether it may be reached from here`,
+      { cause },
+    );
   }
 
   #follow(from: URL, location: string, redirects: number): URL {
@@ -119,7 +123,10 @@ export class SignedUrlFiles implements UrlFiles {
     const place = withoutQuery(url);
     const hasExpired = (status === 403 && /request has expired/i.test(body)) || code === 'ExpiredToken';
     if (hasExpired || code === 'RequestExpired')
-      return new TransferError('URL_EXPIRED', `the URL of ${place} has expired (${said})`);
+      return new TransferError(
+        'URL_EXPIRED',
+        `the URL of ${place} has expired (${said}); if it came so, let its job give it a longer life`,
+      );
     if (status === 429 || status === 503) return new TransferError('S3_THROTTLED', `${place}: ${said}`);
     if (status >= 500 || status === 408) return new TransferError('S3_INTERNAL', `${place}: ${said}`);
     if (status === 416)
