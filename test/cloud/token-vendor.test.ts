@@ -1,6 +1,6 @@
 import type { IotMessage } from '../../src/cloud/handlers/inbox-notifier';
 import { roleSessionName } from '../../src/cloud/handlers/role-session-name';
-import { type AssumeRoleInput, vendToken } from '../../src/cloud/handlers/token-vendor';
+import { type AssumeRoleInput, type TokenVendorSettings, vendToken } from '../../src/cloud/handlers/token-vendor';
 
 const SETTINGS = { roleArn: 'arn:aws:iam::123456789012:role/s3-role', bucket: 'fleet-bucket', durationSeconds: 900 };
 const CREDENTIALS = {
@@ -10,12 +10,12 @@ const CREDENTIALS = {
   Expiration: new Date(Date.UTC(2026, 0, 1)),
 };
 
-async function vend(name: string, requestId?: unknown) {
+async function vend(name: string, requestId?: unknown, more: Partial<TokenVendorSettings> = {}) {
   const inputs: AssumeRoleInput[] = [];
   const messages: IotMessage[] = [];
   await vendToken(
     { name, ...(requestId === undefined ? {} : { requestId }) },
-    SETTINGS,
+    { ...SETTINGS, ...more },
     async (input) => {
       inputs.push(input);
       return { Credentials: CREDENTIALS };
@@ -50,9 +50,27 @@ describe('the function that vends tokens', () => {
     },
   );
 
+  it('what it gives may use the key of a bucket that is encrypted with one', async () => {
+    const kmsKeyArn = 'arn:aws:kms:eu-central-1:123456789012:key/k';
+    const { inputs } = await vend('device00', undefined, { kmsKeyArn });
+    expect(JSON.parse(inputs[0]!.Policy).Statement).toEqual([
+      { Effect: 'Allow', Action: 's3:PutObject', Resource: 'arn:aws:s3:::fleet-bucket/device00/*' },
+      { Effect: 'Allow', Action: ['kms:GenerateDataKey', 'kms:Decrypt'], Resource: kmsKeyArn },
+    ]);
+  });
+
+  it('speaks of the bucket in the partition of the role', async () => {
+    const { inputs } = await vend('device00', undefined, { roleArn: 'arn:aws-cn:iam::123456789012:role/s3-role' });
+    expect(JSON.parse(inputs[0]!.Policy).Statement[0].Resource).toBe('arn:aws-cn:s3:::fleet-bucket/device00/*');
+  });
+
   it('the longest name fits', async () => {
     const name = `a:${'x'.repeat(126)}`;
-    const { inputs } = await vend(name);
+    const { inputs } = await vend(name, undefined, {
+      roleArn: 'arn:aws-us-gov:iam::123456789012:role/s3-role',
+      bucket: 'b'.repeat(63),
+      kmsKeyArn: `arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/mrk-${'1'.repeat(32)}`,
+    });
     expect(inputs[0]!.Policy.length).toBeLessThanOrEqual(2_048);
     expect(inputs[0]!.RoleSessionName).toMatch(/^[\w+=,.@-]{2,64}$/);
   });

@@ -14,6 +14,8 @@ export interface TokenVendorSettings {
   readonly bucket: string;
   /** 900 to 3600: AWS gives no more where one role assumes another. */
   readonly durationSeconds: number;
+  /** Of the key that the bucket is encrypted with by default; an object cannot be put without it. */
+  readonly kmsKeyArn?: string;
 }
 
 /** As `AssumeRoleCommand` of `@aws-sdk/client-sts` takes it. */
@@ -42,7 +44,7 @@ const MAX_POLICY = 2_048;
  */
 export async function vendToken(
   { name, requestId }: TokenRequest,
-  { roleArn, bucket, durationSeconds }: TokenVendorSettings,
+  settings: TokenVendorSettings,
   assumeRole: (input: AssumeRoleInput) => Promise<AssumeRoleOutput>,
   publish: (message: IotMessage) => Promise<unknown>,
 ): Promise<void> {
@@ -50,7 +52,8 @@ export async function vendToken(
   const echo = typeof requestId === 'string' && /^[\w-]{1,64}$/.test(requestId) ? { requestId } : {};
   const answer = (body: object): Promise<unknown> =>
     publish({ topic: `${name}/token/res`, qos: 1, payload: JSON.stringify({ ...body, ...echo }) });
-  const Policy = sessionPolicy(bucket, name);
+  const { roleArn, durationSeconds } = settings;
+  const Policy = sessionPolicy(settings, name);
   if (Policy.length > MAX_POLICY) throw new Error(`a session policy of ${Policy.length} characters`);
   let output: AssumeRoleOutput;
   try {
@@ -68,8 +71,16 @@ export async function vendToken(
   await answer({ AccessKeyId, SecretAccessKey, SessionToken, Expiration: Expiration?.toISOString() });
 }
 
-const sessionPolicy = (bucket: string, thing: string): string =>
-  JSON.stringify({
+function sessionPolicy({ roleArn, bucket, kmsKeyArn }: TokenVendorSettings, thing: string): string {
+  const [, partition] = roleArn.split(':');
+  const put = {
+    Effect: 'Allow',
+    Action: 's3:PutObject',
+    Resource: `arn:${partition}:s3:::${bucket}/${thing}/*`,
+  };
+  const encrypt = { Effect: 'Allow', Action: ['kms:GenerateDataKey', 'kms:Decrypt'], Resource: kmsKeyArn };
+  return JSON.stringify({
     Version: '2012-10-17',
-    Statement: [{ Effect: 'Allow', Action: 's3:PutObject', Resource: `arn:aws:s3:::${bucket}/${thing}/*` }],
+    Statement: kmsKeyArn === undefined ? [put] : [put, encrypt],
   });
+}
