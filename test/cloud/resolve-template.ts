@@ -5,31 +5,36 @@ export interface Stack {
   readonly parameters?: Readonly<Record<string, string>>;
   readonly partition?: string;
   readonly region?: string;
+  readonly accountId?: string;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: resources are of many shapes, and tests look at all of them
 export type Resolved = any;
 
+/** Where none is given. */
 export const ACCOUNT = '123456789012';
 
 const NOTHING = Symbol('AWS::NoValue');
 
 /** Attributes by type and name: the ARN that AWS would give. */
 const ARNS: Readonly<Record<string, (name: string, where: Record<string, string>) => string>> = {
-  'AWS::IAM::Role': (name, { partition }) => `arn:${partition}:iam::${ACCOUNT}:role/${name}`,
-  'AWS::IoT::RoleAlias': (name, { partition, region }) => `arn:${partition}:iot:${region}:${ACCOUNT}:rolealias/${name}`,
-  'AWS::IoT::TopicRule': (name, { partition, region }) => `arn:${partition}:iot:${region}:${ACCOUNT}:rule/${name}`,
-  'AWS::Lambda::Function': (name, { partition, region }) =>
-    `arn:${partition}:lambda:${region}:${ACCOUNT}:function:${name}`,
-  'AWS::Logs::LogGroup': (name, { partition, region }) =>
-    `arn:${partition}:logs:${region}:${ACCOUNT}:log-group:${name}:*`,
-  'AWS::Events::Rule': (name, { partition, region }) => `arn:${partition}:events:${region}:${ACCOUNT}:rule/${name}`,
+  'AWS::IAM::Role': (name, { partition, accountId }) => `arn:${partition}:iam::${accountId}:role/${name}`,
+  'AWS::IoT::RoleAlias': (name, { partition, region, accountId }) =>
+    `arn:${partition}:iot:${region}:${accountId}:rolealias/${name}`,
+  'AWS::IoT::TopicRule': (name, { partition, region, accountId }) =>
+    `arn:${partition}:iot:${region}:${accountId}:rule/${name}`,
+  'AWS::Lambda::Function': (name, { partition, region, accountId }) =>
+    `arn:${partition}:lambda:${region}:${accountId}:function:${name}`,
+  'AWS::Logs::LogGroup': (name, { partition, region, accountId }) =>
+    `arn:${partition}:logs:${region}:${accountId}:log-group:${name}:*`,
+  'AWS::Events::Rule': (name, { partition, region, accountId }) =>
+    `arn:${partition}:events:${region}:${accountId}:rule/${name}`,
 };
 
 /** What CloudFormation would make of it: resources whose condition holds, with everything filled in. Refuses what it does not know. */
 export function resolveTemplate(
   template: Template,
-  { parameters = {}, partition = 'aws', region = 'eu-central-1' }: Stack = {},
+  { parameters = {}, partition = 'aws', region = 'eu-central-1', accountId = ACCOUNT }: Stack = {},
 ): { readonly resources: Record<string, Resolved>; readonly outputs: Record<string, unknown> } {
   const unknown = Object.keys(parameters).filter((name) => template.Parameters[name] === undefined);
   if (unknown.length > 0) throw new Error(`no parameters: ${unknown.join(', ')}`);
@@ -59,7 +64,7 @@ export function resolveTemplate(
     'AWS::NoValue': NOTHING,
     'AWS::Partition': partition,
     'AWS::Region': region,
-    'AWS::AccountId': ACCOUNT,
+    'AWS::AccountId': accountId,
     'AWS::StackName': 'courier',
   };
   const refer = (name: string): unknown => {
@@ -70,7 +75,7 @@ export function resolveTemplate(
     const type = template.Resources[name]?.Type ?? '';
     const make = ARNS[type];
     if (make === undefined) throw new Error(`no ARN of ${name}, ${type}`);
-    return make(physical(name), { partition, region });
+    return make(physical(name), { partition, region, accountId });
   };
   const fill = (value: Resolved): unknown => {
     if (Array.isArray(value)) return value.map(fill).filter((item) => item !== NOTHING);
