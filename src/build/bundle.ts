@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { build, type Metafile, type Plugin } from 'esbuild';
+import { bundleCloud } from './bundle-cloud';
 import { readDatabaseBinary } from './native-parts';
 
 const root = resolve(__dirname, '../..');
@@ -71,7 +72,7 @@ async function buildDist(): Promise<void> {
   mkdirSync(dist, { recursive: true });
   // Made aside and renamed: a daemon or a test that starts meanwhile finds the old file or the new one, never half of it.
   const aside = mkdtempSync(join(dist, '.new-'));
-  const { outputs } = await bundle(aside);
+  const outputs = { ...(await bundle(aside)).outputs, ...(await bundleCloud(aside)).outputs };
   writeFileSync(join(aside, `better_sqlite3-${process.versions.modules}.node`), database, { mode: 0o755 });
   const crt = join(root, `node_modules/aws-crt/dist/bin/linux-${process.arch}-glibc/aws-crt-nodejs.node`);
   if (existsSync(crt)) copyFileSync(crt, join(aside, basename(crt))); // there is none for 32-bit ARM

@@ -11,6 +11,7 @@ import {
 } from '../control/protocol';
 import { VERSION } from '../version';
 import { askDaemon } from './ask-daemon';
+import { cloud } from './cloud';
 import { formatBytes } from './format';
 import { presentList } from './ls';
 import { run } from './run';
@@ -27,6 +28,7 @@ const HELP = `courier ${VERSION}: carries files between this device and S3
   courier wait FILE     until the file, put into an outbox, is delivered; fails when it cannot be
   courier pull [KEY…]   fetch these objects now, or all that lies in the inbox
   courier events        what is delivered or fails, one JSON object a line, as it happens
+  courier cloud …       the account's side; see courier cloud --help
 
   --json                the same for programs (status, ls, show, wait)
   --state-dir DIR       the daemon's state folder (default $COURIER_STATE_DIR, then ${DEFAULT_STATE_DIR})
@@ -37,6 +39,7 @@ class CommandError extends Error {}
 async function main(args: readonly string[]): Promise<number> {
   const [command = '--help', ...rest] = args;
   if (command === 'run') return run(rest);
+  if (command === 'cloud') return cloud(rest);
   if (command === '--version') return say(VERSION);
   if (command === '--help' || command === 'help') return say(HELP.trimEnd());
   const { values, positionals } = parse(rest);
