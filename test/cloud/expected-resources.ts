@@ -43,10 +43,12 @@ export const OWN_FOLDER = [
   's3:GetObjectTagging',
   's3:PutObjectTagging',
 ];
-export const list = (bucket: string): object =>
-  allow('s3:ListBucket', `arn:aws:s3:::${bucket}`, { Condition: { StringLike: { 's3:prefix': `${THING}/*` } } });
+export const list = (bucket: string, ...more: string[]): object =>
+  allow('s3:ListBucket', `arn:aws:s3:::${bucket}`, {
+    Condition: { StringLike: { 's3:prefix': [`${THING}/*`, ...more] } },
+  });
 const DEVICE_POLICY = document(
-  list('fleet-bucket'),
+  list('fleet-bucket', `.archive/${THING}/*`),
   allow(OWN_FOLDER, `arn:aws:s3:::fleet-bucket/${THING}/*`),
   allow(
     ['s3:PutObject', 's3:GetObject', 's3:AbortMultipartUpload', 's3:PutObjectTagging'],

@@ -52,7 +52,9 @@ const OWN_FOLDER: readonly Call[] = [
   ['allowed', 's3:GetObject', object(`.archive/${THING}/a.txt`)],
   ['denied', 's3:DeleteObject', object(`.archive/${THING}/a.txt`)],
   ['denied', 's3:PutObject', object('.archive/device01/a.txt')],
+  ['allowed', 's3:ListBucket', `.archive/${THING}/a.txt`],
   ['denied', 's3:ListBucket', '.archive/'],
+  ['denied', 's3:ListBucket', '.archive/device01/'],
   // a key that encrypts the bucket
   ['allowed', 'kms:GenerateDataKey', KEY],
   ['allowed', 'kms:Decrypt', KEY],

@@ -13,7 +13,11 @@ const JOBS = `$aws/things/${CONNECTED_THING}/jobs/*`;
 
 /** One folder per thing: what the how-to of that name grants, and what makes resuming, clearing up and tags possible. */
 const OWN_FOLDER: Value = policyDocument(
-  allow('s3:ListBucket', bucketArn(), { StringLike: { 's3:prefix': `${THING_VARIABLE}/*` } }),
+  allow('s3:ListBucket', bucketArn(), {
+    StringLike: {
+      's3:prefix': [`${THING_VARIABLE}/*`, choose('ExpiresArchive', `.archive/${THING_VARIABLE}/*`)],
+    },
+  }),
   allow(
     [
       's3:PutObject',
@@ -29,7 +33,8 @@ const OWN_FOLDER: Value = policyDocument(
     objects(`${THING}/*`),
   ),
   // A lifecycle rule knows one literal prefix: an archive that expires lies outside of the things' folders. No name of a
-  // thing has a dot, so none is its neighbour's folder. What the copier needs is there, and not to delete.
+  // thing has a dot, so none is its neighbour's folder. What archiving needs is there (listing tells
+  // whether a name is free), and not to delete.
   choose(
     'ExpiresArchive',
     allow(
