@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer, type Server, type ServerOptions } from 'node:https';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import { listenOn } from './listen-on';
 
 export type Answer = (request: IncomingMessage, response: ServerResponse, expectsContinue: boolean) => Promise<void>;
 
@@ -52,11 +53,7 @@ export class TlsListener {
       if (text !== undefined && socket.writable) socket.end(text);
       else socket.destroy();
     });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.portNumber, '127.0.0.1', () => resolve());
-    });
-    this.portNumber = (server.address() as AddressInfo).port;
+    this.portNumber = await listenOn(server, this.portNumber);
   }
 
   /** Connections are cut, further ones refused. */

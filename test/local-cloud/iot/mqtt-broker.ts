@@ -1,10 +1,11 @@
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket, type TlsOptions } from 'node:tls';
 import { certificateIdOf } from '../../support/certificates';
 import { fitsFilter } from '../../support/nucleus/fits-filter';
 import { until } from '../../support/until';
 import type { Account } from '../account';
 import { parseJobsTopic } from '../jobs/parse-jobs-topic';
+import { listenOn } from '../listen-on';
 import { type Device, type IotAction, mayDo } from './device-policy';
 
 /** Published as an ES module only. */
@@ -117,11 +118,7 @@ export class MqttBroker {
       this.#raw.add(socket);
       socket.once('close', () => this.#raw.delete(socket));
     });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', reject);
-      server.listen(this.portNumber, '127.0.0.1', () => resolve());
-    });
-    this.portNumber = (server.address() as AddressInfo).port;
+    this.portNumber = await listenOn(server, this.portNumber);
   }
 
   /** Connections are cut, further ones refused. Sessions stay. */
