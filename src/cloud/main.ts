@@ -1,33 +1,56 @@
+import { explainAwsError } from './account/explain-aws-error';
+import { CommandError } from './cloud-error';
+import { THING_HELP, thing } from './commands/thing';
 import { type FunctionCode, makeTemplate, renderTemplate } from './template/make-template';
 
 /** Put here by the build. */
 declare const FUNCTION_CODE: FunctionCode;
 
-const HELP = `courier cloud: the account's side
+const HELP = `courier cloud: the account's side, by your own rights there
 
   courier cloud template    the CloudFormation template of all of it, on standard output
 
   courier cloud template > stack.yaml
   aws cloudformation deploy --stack-name courier --template-file stack.yaml --capabilities CAPABILITY_IAM
+
+${THING_HELP}
+  --stack NAME              the stack that was made of the template (default courier)
+  --region, --profile, --endpoint-url
+                            as the AWS CLI has them; environment and profiles count as there
 `;
 
-class CommandError extends Error {}
+const say = (text: string): void => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
 
-/** @returns what is to be said */
-function answer([command = '--help', ...rest]: readonly string[]): string {
-  if (command === '--help' || command === 'help') return HELP;
-  if (command !== 'template') throw new CommandError(`no command "cloud ${command}"; see courier cloud --help`);
-  if (rest.includes('--help')) return HELP;
-  if (rest.length > 0)
+async function run([command = '--help', ...rest]: readonly string[]): Promise<void> {
+  switch (command) {
+    case '--help':
+    case 'help':
+      return say(HELP);
+    case 'template':
+      return template(rest);
+    case 'thing':
+      return thing(rest, say);
+    default:
+      throw new CommandError(`no command "cloud ${command}"; see courier cloud --help`);
+  }
+}
+
+async function template(args: readonly string[]): Promise<void> {
+  if (args.includes('--help')) return say(HELP);
+  if (args.length > 0)
     throw new CommandError(
-      `courier cloud template takes no "${rest[0]}"; its parameters are given when it is deployed`,
+      `courier cloud template takes no "${args[0]}"; its parameters are given when it is deployed`,
     );
-  return renderTemplate(makeTemplate(FUNCTION_CODE));
+  say(renderTemplate(makeTemplate(FUNCTION_CODE)));
 }
 
-try {
-  process.stdout.write(answer(process.argv.slice(2)));
-} catch (error) {
-  process.stderr.write(`courier: ${(error as Error).message}\n`);
+// Which Node.js we need is in package.json; the SDK would say something of its own at each command.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
+
+// Whoever reads may stop reading (head); what was begun goes on to its end.
+process.stdout.on('error', () => undefined);
+
+run(process.argv.slice(2)).catch((error: unknown) => {
+  process.stderr.write(`courier: ${explainAwsError(error)}\n`);
   process.exitCode = error instanceof CommandError ? 2 : 1;
-}
+});

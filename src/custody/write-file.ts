@@ -14,9 +14,14 @@ export function writeFileDurably(file: string, content: string, mode: number): v
     closeSync(fd);
   }
   renameSync(aside, file);
-  const folder = openSync(dirname(file), 'r');
-  fsyncSync(folder);
-  closeSync(folder);
+  syncFolder(dirname(file));
+}
+
+/** The names in it, onto the disk. */
+export function syncFolder(folder: string): void {
+  const fd = openSync(folder, 'r');
+  fsyncSync(fd);
+  closeSync(fd);
 }
 
 export function readIfThere(file: string): string | undefined {

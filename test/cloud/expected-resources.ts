@@ -139,6 +139,7 @@ export const EXPECTED: Readonly<Record<string, object>> = {
   },
   RoleAlias: { RoleAlias: 'fleet', RoleArn: role('devicerole'), CredentialDurationSeconds: '7200' },
   ThingPolicy: {
+    PolicyName: 'courier-thing',
     PolicyDocument: document(
       allow('iot:AssumeRoleWithCertificate', iot('rolealias/fleet')),
       allow('iot:Connect', iot(`client/${CONNECTED}`)),

@@ -139,6 +139,11 @@ export class Account {
     this.save();
   }
 
+  removeThing(name: string): void {
+    delete this.state.things[name];
+    this.save();
+  }
+
   findThingGroup(name: string): readonly string[] | undefined {
     return own(this.state.thingGroups, name);
   }
@@ -154,6 +159,11 @@ export class Account {
 
   putCertificate(id: string, certificate: RegisteredCertificate): void {
     this.state.certificates[id] = { ...certificate, policy: checkPolicy(certificate.policy) };
+    this.save();
+  }
+
+  removeCertificate(id: string): void {
+    delete this.state.certificates[id];
     this.save();
   }
 

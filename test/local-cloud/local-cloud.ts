@@ -5,6 +5,9 @@ import type { Readable } from 'node:stream';
 import type { IotMessage } from '../../src/cloud/handlers/inbox-notifier';
 import { CertificateAuthority, certificateIdOf, type PemPair } from '../support/certificates';
 import { Account, type Bucket, type CertificateStatus, type RoleAlias } from './account';
+import { ControlEndpoint } from './control/control-endpoint';
+import { iotRoutes } from './control/iot-api';
+import { IotRegistry } from './control/iot-registry';
 import { CredentialsEndpoint } from './credentials-endpoint';
 import { FaultPlan } from './fault-plan';
 import { DataPlane } from './iot/data-plane';
@@ -76,6 +79,9 @@ export class LocalCloud {
   /** IoT Jobs; `jobs.control` is the operator's side */
   readonly jobs: JobsService;
   readonly sts: Sts;
+  /** What operators ask; closed until `open`. */
+  readonly control: ControlEndpoint;
+  readonly registry: IotRegistry;
   readonly shadows = new Shadows();
   readonly #publish = ({ topic, payload }: IotMessage): Promise<void> => this.mqtt.publish(topic, payload);
   private readonly log: RequestLog;
@@ -114,6 +120,16 @@ export class LocalCloud {
     this.jobs.onNotification(({ topic, payload }) => void this.mqtt.publish(topic, payload));
     this.mqtt.listeners.push((topic) => this.shadows.take(topic, this.#publish));
     this.sts = new Sts(account, now);
+    this.registry = new IotRegistry(account, deviceAuthority, now);
+    this.control = new ControlEndpoint({
+      accountId: account.accountId,
+      region: account.region,
+      routes: iotRoutes(this.registry, () => ({
+        'iot:Data-ATS': this.mqttEndpoint,
+        'iot:CredentialProvider': this.credentialsEndpoint,
+      })),
+      s3: (...exchange) => s3.answer(...exchange),
+    });
     const dataPlane = new DataPlane(account, this.mqtt, now);
     this.dataPlane = new TlsListener(
       tls,
@@ -378,6 +394,7 @@ export class LocalCloud {
     this.jobs.stop();
     await this.goOffline();
     await this.mqtt.stop();
+    await this.control.close();
     this.store.close();
   }
 }

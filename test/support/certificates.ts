@@ -1,4 +1,4 @@
-import './certificates-reflect';
+import '../../src/cloud/things/metadata-reflect';
 import { createHash, randomBytes, webcrypto } from 'node:crypto';
 import {
   BasicConstraintsExtension,
@@ -7,6 +7,7 @@ import {
   type Extension,
   KeyUsageFlags,
   KeyUsagesExtension,
+  Pkcs10CertificateRequest,
   SubjectAlternativeNameExtension,
   X509Certificate,
   X509CertificateGenerator,
@@ -74,6 +75,24 @@ export class CertificateAuthority {
       extensions: leafExtensions(options.hosts),
     });
     return toPem(certificate, keys);
+  }
+
+  /** A client certificate of the public key in a PKCS #10 request, with its subject. */
+  async sign(requestPem: string): Promise<string> {
+    const request = new Pkcs10CertificateRequest(requestPem);
+    if (!(await request.verify())) throw new Error('the request is not signed by its own key');
+    const certificate = await X509CertificateGenerator.create({
+      serialNumber: randomSerial(),
+      subject: request.subject,
+      issuer: this.certificate.subject,
+      notBefore: new Date(Date.now() - DAY_MS),
+      notAfter: new Date(Date.now() + 3650 * DAY_MS),
+      publicKey: request.publicKey,
+      signingKey: this.privateKey,
+      signingAlgorithm: EC_P256,
+      extensions: leafExtensions(undefined),
+    });
+    return `${certificate.toString('pem')}\n`;
   }
 }
 

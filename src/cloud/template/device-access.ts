@@ -1,5 +1,5 @@
 import { bucketArn, objects, useOfKey } from './bucket';
-import { arn, attribute, choose, type Resources, ref, type Value } from './intrinsics';
+import { arn, attribute, choose, type Resources, ref, sub, type Value } from './intrinsics';
 import { allow, policyDocument, trust } from './policy';
 
 /** Filled in by IAM: in credentials of the credentials endpoint, the token exchange's included. */
@@ -45,6 +45,9 @@ const OWN_FOLDER: Value = policyDocument(
   useOfKey('kms:GenerateDataKey', 'kms:Decrypt'),
 );
 
+/** Named, so that it can be told by its name wherever it is asked for. */
+export const THING_POLICY_NAME = sub(`\${AWS::StackName}-thing`);
+
 export const DEVICE_ACCESS_RESOURCES: Resources = {
   DeviceRole: {
     Type: 'AWS::IAM::Role',
@@ -66,6 +69,7 @@ export const DEVICE_ACCESS_RESOURCES: Resources = {
   ThingPolicy: {
     Type: 'AWS::IoT::Policy',
     Properties: {
+      PolicyName: THING_POLICY_NAME,
       PolicyDocument: policyDocument(
         allow('iot:AssumeRoleWithCertificate', attribute('RoleAlias', 'RoleAliasArn')),
         choose('SpeaksMqtt', allow('iot:Connect', arn('iot', `client/${CONNECTED_THING}`))),

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import { BUCKET, BUCKET_RESOURCES } from './bucket';
-import { DEVICE_ACCESS_RESOURCES } from './device-access';
+import { DEVICE_ACCESS_RESOURCES, THING_POLICY_NAME } from './device-access';
 import { inboxNotifierResources } from './inbox-notifier';
 import { attribute, choose, type Resources, ref, type Value } from './intrinsics';
 import { JOBS_ROLE_RESOURCES } from './jobs-role';
@@ -46,8 +46,8 @@ export const makeTemplate = ({ tokenVendor, inboxNotifier }: FunctionCode): Temp
   },
   Outputs: {
     BucketName: { Description: 's3.bucket', Value: BUCKET },
-    RoleAliasName: { Description: 'credentials.roleAlias.alias', Value: ref('RoleAlias') },
-    ThingPolicyName: { Description: 'IoT policy to attach to certificates of things', Value: ref('ThingPolicy') },
+    RoleAliasName: { Description: 'credentials.roleAlias.alias', Value: ref('RoleAliasName') },
+    ThingPolicyName: { Description: 'IoT policy to attach to certificates of things', Value: THING_POLICY_NAME },
     ArchivePrefix: {
       Description: 'inbox.archivePrefix',
       Value: choose('ExpiresArchive', '.archive/{thing}/', '{thing}/archive/'),

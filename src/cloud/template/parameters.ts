@@ -14,7 +14,7 @@ const text = (Description: string, AllowedPattern: string, Default = ''): Value 
 });
 const days = (Description: string, Default: number, MinValue: number): Value => ({
   Type: 'Number',
-  Default,
+  Default: String(Default), // as text: conditions compare texts
   MinValue,
   MaxValue: 3_650,
   Description,
@@ -46,7 +46,7 @@ export const PARAMETERS = {
   RoleAliasName: text('Name of the role alias.', '^[a-zA-Z0-9_=,@-]{1,128}$', 'courier'),
   CredentialSeconds: {
     Type: 'Number',
-    Default: 3_600,
+    Default: '3600',
     MinValue: 3_600,
     MaxValue: 43_200,
     Description: 'How long credentials of the role alias are good for.',

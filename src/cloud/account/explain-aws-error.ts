@@ -1,0 +1,68 @@
+import { CloudError } from '../cloud-error';
+
+/** As an error of an AWS SDK comes: its name is the service's code. */
+interface AwsError extends Error {
+  readonly $metadata?: { readonly httpStatusCode?: number };
+  readonly code?: string;
+  readonly errors?: readonly (Error & { readonly code?: string })[];
+}
+
+const DENIED: ReadonlySet<string> = new Set([
+  'AccessDenied',
+  'AccessDeniedException',
+  'UnauthorizedException',
+  'UnauthorizedOperation',
+  'Forbidden',
+]);
+const ENDED: ReadonlySet<string> = new Set(['ExpiredToken', 'ExpiredTokenException', 'RequestExpired']);
+const UNKNOWN_KEYS: ReadonlySet<string> = new Set([
+  'InvalidClientTokenId',
+  'UnrecognizedClientException',
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'InvalidSignatureException',
+]);
+const THROTTLED: ReadonlySet<string> = new Set([
+  'Throttling',
+  'ThrottlingException',
+  'SlowDown',
+  'TooManyRequestsException',
+]);
+const UNREACHABLE: ReadonlySet<string> = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+]);
+
+/** @returns one sentence of what an operator can do about it */
+export function explainAwsError(error: unknown): string {
+  if (error instanceof CloudError) return error.message;
+  const { name, message, code, errors, $metadata } = error as AwsError;
+  const said = message.trim().replace(/\.$/, '');
+  if (DENIED.has(name) || (name === 'Unknown' && $metadata?.httpStatusCode === 403)) return explainDenied(said);
+  if (ENDED.has(name))
+    return `the credentials have ended (${name}); sign in again (aws sso login), or take another --profile`;
+  if (UNKNOWN_KEYS.has(name))
+    return `AWS does not know these credentials (${name}: ${said}); see aws sts get-caller-identity, and --profile`;
+  if (THROTTLED.has(name))
+    return `AWS takes no more requests at the moment (${name}); do it again in a minute: it goes on where it was`;
+  if (name === 'CredentialsProviderError' || name === 'TokenProviderError')
+    return `there are no credentials (${said}); aws configure sets them up, --profile names others`;
+  if (/region is missing/i.test(said)) return 'no region is set; name one by --region, AWS_REGION or the profile';
+  const link = [code, ...(errors ?? []).map((one) => one.code)].find((one) => UNREACHABLE.has(one ?? ''));
+  if (link !== undefined)
+    return `AWS does not answer (${link}: ${said || errors?.[0]?.message}); see the network, --region and --endpoint-url, and do it again: it goes on where it was`;
+  return `${name}: ${said}; what was done stays, and the same command goes on from there`;
+}
+
+/** IAM names who was denied what, mostly. */
+function explainDenied(said: string): string {
+  const [, who, action, resource] =
+    /User: (\S+) is not authorized to perform: (\S+)(?: on resource: (\S+))?/.exec(said) ?? [];
+  if (action === undefined) return `AWS denies it (${said}); ask for the right, or take another --profile`;
+  return `${who} may not ${action}${resource === undefined ? '' : ` on ${resource}`}; allow that, or take another --profile, and do it again: it goes on where it was`;
+}

@@ -1,0 +1,5 @@
+/** What an operator is told: a sentence that ends with the next step. */
+export class CloudError extends Error {}
+
+/** The command was not understood; nothing was done. */
+export class CommandError extends CloudError {}

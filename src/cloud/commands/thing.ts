@@ -1,0 +1,97 @@
+import { join } from 'node:path';
+import { openAccount } from '../account/open-account';
+import { readStack } from '../account/read-stack';
+import { CommandError } from '../cloud-error';
+import { addThing } from '../things/add-thing';
+import { type ListedThing, listThings } from '../things/list-things';
+import { nextOnCore, nextOnDevice } from '../things/next-step';
+import { removeThing } from '../things/remove-thing';
+import { revokeThing } from '../things/revoke-thing';
+import { rotateThing } from '../things/rotate-thing';
+import { ThingFolder } from '../things/thing-folder';
+import { parseArguments } from './arguments';
+
+export const THING_HELP = `  courier cloud thing add NAME [--core] [--dir DIR]
+                            a thing, its certificate and policy; writes NAME/: what goes onto the device
+  courier cloud thing rotate NAME
+                            a new certificate beside the old one; then, when the device has it: revoke NAME --former
+  courier cloud thing revoke NAME [--former]
+                            its certificates are good no more; --former: all but the one in NAME/
+  courier cloud thing rm NAME
+                            the thing and its certificates leave the account; its files in the bucket stay
+  courier cloud thing ls [--json]
+                            the things of the stack, and how long their certificates are good
+`;
+
+const SUBCOMMANDS = ['add', 'rotate', 'revoke', 'rm', 'ls'] as const;
+type Subcommand = (typeof SUBCOMMANDS)[number];
+
+const isSubcommand = (text: string): text is Subcommand => (SUBCOMMANDS as readonly string[]).includes(text);
+
+export async function thing(args: readonly string[], say: (text: string) => void): Promise<void> {
+  const [subcommand = '', ...rest] = args;
+  if (subcommand === '--help') return say(THING_HELP);
+  if (!isSubcommand(subcommand))
+    throw new CommandError(
+      `courier cloud thing takes ${SUBCOMMANDS.join(', ')}, not "${subcommand}"; see courier cloud --help`,
+    );
+  const {
+    values,
+    positionals,
+    account: options,
+  } = parseArguments(`thing ${subcommand}`, rest, {
+    core: { type: 'boolean', default: false },
+    dir: { type: 'string', default: '.' },
+    former: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  });
+  if (values.help) return say(THING_HELP);
+  const account = openAccount(options);
+  if (subcommand === 'ls') {
+    for await (const found of listThings(account, values.stack))
+      say(values.json ? JSON.stringify(found) : present(found));
+    return;
+  }
+  const [name, ...more] = positionals;
+  if (name === undefined || more.length > 0)
+    throw new CommandError(`courier cloud thing ${subcommand} takes one thing's name; see courier cloud --help`);
+  // Told with a dot, for names of things may look like those of hosts or options.
+  const folder = new ThingFolder(values.dir === '.' ? `./${name}` : join(values.dir, name));
+  const to = { thing: name, path: folder.path };
+  switch (subcommand) {
+    case 'add': {
+      const stack = await readStack(account, values.stack);
+      await addThing(account, stack, { thing: name, folder, isCore: values.core, say });
+      return say(values.core ? nextOnCore(to) : nextOnDevice(to));
+    }
+    case 'rotate': {
+      const { former, isCore } = await rotateThing(account, await readStack(account, values.stack), {
+        thing: name,
+        folder,
+        say,
+      });
+      say(isCore ? nextOnCore(to) : nextOnDevice(to));
+      return say(
+        `When the device has been seen with it (courier status there), end the former, ${former.map(({ id }) => `${id.slice(0, 12)}…`).join(', ')}:\n\n  courier cloud thing revoke ${name} --former\n`,
+      );
+    }
+    case 'revoke': {
+      const count = await revokeThing(account, { thing: name, folder, say, keepsFolder: values.former });
+      return say(
+        count === 0
+          ? `${name} has no certificate that could be revoked`
+          : 'Credentials that were given for them before end by themselves, by default within an hour.',
+      );
+    }
+    case 'rm':
+      return removeThing(account, { thing: name, folder, stack: values.stack, say });
+  }
+}
+
+function present({ thing, certificates }: ListedThing): string {
+  const described = certificates.map(
+    ({ id, status, validUntil }) =>
+      `${id.slice(0, 12)}… ${status}${validUntil === undefined ? '' : ` until ${validUntil.toISOString().slice(0, 10)}`}`,
+  );
+  return `${thing}  ${described.join(', ') || 'no certificate; courier cloud thing add makes one'}`;
+}
