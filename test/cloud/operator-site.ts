@@ -6,7 +6,8 @@ import { makeTemplate } from '../../src/cloud/template/make-template';
 import { LocalCloud } from '../local-cloud/local-cloud';
 import { resolveTemplate } from './resolve-template';
 
-const COURIER = resolve(__dirname, '../../dist/courier.js');
+/** What `courier cloud` starts: killed, nothing of it is left. */
+const CLOUD = resolve(__dirname, '../../dist/cloud.js');
 const STACK = 'courier';
 export const BUCKET = 'fleet-bucket';
 
@@ -72,7 +73,7 @@ export class OperatorSite {
       readonly kill?: Promise<void>;
     } = {},
   ): Promise<Outcome> {
-    const child = spawn(process.execPath, [COURIER, 'cloud', ...args, '--endpoint-url', endpointUrl], {
+    const child = spawn(process.execPath, [CLOUD, ...args, '--endpoint-url', endpointUrl], {
       cwd: this.dir,
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { PutObjectCommand, type S3Client } from '@aws-sdk/client-s3';
 import type { OnExisting } from '../../src/download/landing';
@@ -114,6 +114,7 @@ export class InboxLoad {
   /** By MD5. */
   #landed(): Map<string, string[]> {
     const found = new Map<string, string[]>();
+    if (!existsSync(this.folder)) return found; // killed before it was made
     for (const entry of readdirSync(this.folder, { recursive: true })) {
       const path = String(entry);
       if (!statSync(join(this.folder, path)).isFile()) continue;

@@ -1,0 +1,153 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { OperatorSite } from './operator-site';
+
+describe('courier cloud thing, where it cannot', () => {
+  let site: OperatorSite;
+  beforeAll(async () => {
+    site = await OperatorSite.start();
+  });
+  afterAll(() => site.end());
+
+  const GOES_ON = 'it goes on where it was';
+
+  it.each([
+    'cloudformation:DescribeStacks',
+    'iot:DescribeThing',
+    'iot:CreateThing',
+    'iot:ListThingPrincipals',
+    'iot:CreateCertificateFromCsr',
+    'iot:AttachThingPrincipal',
+    'iot:AttachPolicy',
+    'iot:DescribeEndpoint',
+  ])('says who may not %s, and goes on when that is mended', async (action) => {
+    const thing = `no-${action.replace(':', '-')}`;
+    site.cloud.control.denied.add(action);
+    const { status, stderr } = await site.run(['thing', 'add', thing]);
+    site.cloud.control.denied.clear();
+    expect(status).toBe(1);
+    expect(stderr).toMatch(
+      new RegExp(
+        `^courier: arn:aws:iam::\\d+:user/operator may not ${action} on arn:\\S+; allow that, .*${GOES_ON}\n$`,
+      ),
+    );
+    const before = site.cloud.registry.certificates().length;
+    expect((await site.run(['thing', 'add', thing])).status).toBe(0);
+    expect(site.cloud.registry.principals(thing)).toHaveLength(1);
+    expect(site.cloud.registry.certificates().length - before).toBeLessThanOrEqual(1);
+  });
+
+  const shell = (change: Record<string, string | undefined>): Record<string, string> =>
+    Object.fromEntries(
+      Object.entries({ ...site.environment, AWS_EC2_METADATA_DISABLED: 'true', ...change }).filter(
+        (entry): entry is [string, string] => entry[1] !== undefined,
+      ),
+    );
+
+  it.each<{
+    what: string;
+    args?: string[];
+    change?: Record<string, string | undefined>;
+    status?: number;
+    message: string | RegExp;
+  }>([
+    {
+      what: 'a name that none can have',
+      args: ['thing', 'add', 'device 00'],
+      status: 2,
+      message:
+        '"device 00" cannot be a thing\'s name: 1 to 128 of the characters a-z A-Z 0-9 : _ -, nothing else; name it so',
+    },
+    {
+      what: 'a name that leads elsewhere',
+      args: ['thing', 'rm', '../device00'],
+      status: 2,
+      message: /"\.\.\/device00" cannot be a thing's name/,
+    },
+    {
+      what: 'no name',
+      args: ['thing', 'add'],
+      status: 2,
+      message: "courier cloud thing add takes one thing's name; see courier cloud --help",
+    },
+    { what: 'two names', args: ['thing', 'add', 'a', 'b'], status: 2, message: /takes one thing's name/ },
+    {
+      what: 'no such command',
+      args: ['thing', 'fly', 'a'],
+      status: 2,
+      message: /takes add, rotate, revoke, rm, ls, not "fly"; see courier cloud --help/,
+    },
+    {
+      what: 'no such option',
+      args: ['thing', 'add', 'a', '--cores'],
+      status: 2,
+      message: /thing add: Unknown option '--cores'.*; see courier cloud --help/,
+    },
+    {
+      what: 'a thing that is not there',
+      args: ['thing', 'rotate', 'nobody'],
+      message:
+        'there is no thing nobody in eu-central-1; courier cloud thing ls shows those of the stack, thing add makes one',
+    },
+    { what: 'the same, to be revoked', args: ['thing', 'revoke', 'nobody'], message: /there is no thing nobody/ },
+    {
+      what: 'no such stack',
+      args: ['thing', 'add', 'a', '--stack', 'other'],
+      message:
+        'there is no stack "other" in eu-central-1; deploy it (courier cloud --help), or name it by --stack, --region and --profile',
+    },
+    {
+      what: 'no region',
+      change: { AWS_REGION: undefined },
+      message: 'no region is set; name one by --region, AWS_REGION or the profile',
+    },
+    {
+      what: 'no credentials',
+      change: { AWS_ACCESS_KEY_ID: undefined },
+      message: /^there are no credentials \(.*\); aws configure sets them up, --profile names others$/,
+    },
+    {
+      what: 'no such profile',
+      args: ['thing', 'add', 'a', '--profile', 'nobodys'],
+      change: { AWS_ACCESS_KEY_ID: undefined },
+      message: /there are no credentials/,
+    },
+  ])('$what', async ({ args = ['thing', 'add', 'a'], change = {}, status: expected = 1, message }) => {
+    const { status, stderr } = await site.run(args, { environment: shell(change) });
+    expect(status).toBe(expected);
+    const said = stderr.replace(/^courier: /, '').trimEnd();
+    if (typeof message === 'string') expect(said).toBe(message);
+    else expect(said).toMatch(message);
+  });
+
+  it('a stack that is not of the template, or not made yet', async () => {
+    const { stacks } = site.cloud.control;
+    const [usual] = stacks;
+    stacks.push({ name: 'web', outputs: { Url: 'https://example.com' } });
+    stacks.push({ ...usual!, name: 'young', status: 'CREATE_IN_PROGRESS' });
+    expect((await site.run(['thing', 'add', 'a', '--stack', 'web'])).stderr).toContain(
+      'the stack web has no output BucketName: it was not made of this template; name another by --stack',
+    );
+    expect((await site.run(['thing', 'add', 'a', '--stack', 'young'])).stderr).toContain(
+      'the stack young is CREATE_IN_PROGRESS; wait, or see what failed: aws cloudformation describe-stack-events',
+    );
+  });
+
+  it('an endpoint that nobody answers at', async () => {
+    const { status, stderr } = await site.run(['thing', 'add', 'a'], { endpointUrl: 'http://127.0.0.1:1' });
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/AWS does not answer \(ECONNREFUSED: .*see the network, --region and --endpoint-url/);
+    expect((await site.run(['thing', 'add', 'a'], { endpointUrl: 'nowhere' })).stderr).toMatch(
+      /--endpoint-url is no URL/,
+    );
+  });
+
+  it('a place that is a file: nobody is asked for a certificate', async () => {
+    const before = site.cloud.registry.certificates().length;
+    const { status, stderr } = await site.run(['thing', 'add', 'c', '--dir', 'cloud/account.json']);
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/cannot write cloud\/account\.json\/c \(ENOTDIR\); make room or rights, and do it again/);
+    expect(site.cloud.registry.certificates()).toHaveLength(before);
+    expect(existsSync(join(site.dir, 'c'))).toBe(false);
+  });
+});
