@@ -40,7 +40,7 @@ describe('the template', () => {
     expect(outputs).toEqual({
       BucketName: 'fleet-bucket',
       RoleAliasName: 'fleet',
-      ThingPolicyName: 'thingpolicy',
+      ThingPolicyName: 'courier-thing',
       ArchivePrefix: '.archive/{thing}/',
       JobsRoleArn: role('jobsrole'),
       Mqtt: 'true',
