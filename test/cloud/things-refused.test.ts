@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorSite } from './operator-site';
 
@@ -142,11 +143,27 @@ describe('courier cloud thing, where it cannot', () => {
     );
   });
 
+  it('another that is at the same thing; not one that was killed', async () => {
+    const lock = join(site.dir, 'd.lock');
+    writeFileSync(lock, String(process.pid));
+    const { status, stderr } = await site.run(['thing', 'add', 'd']);
+    expect(status).toBe(1);
+    expect(stderr).toBe(
+      `courier: another courier cloud (process ${process.pid}) is at it; wait for it, or remove ./d.lock\n`,
+    );
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    writeFileSync(lock, String(pid));
+    expect((await site.run(['thing', 'add', 'd'])).status).toBe(0);
+    expect(readdirSync(site.dir).filter((name) => name.startsWith('d.lock'))).toEqual([]);
+  });
+
   it('a place that is a file: nobody is asked for a certificate', async () => {
     const before = site.cloud.registry.certificates().length;
     const { status, stderr } = await site.run(['thing', 'add', 'c', '--dir', 'cloud/account.json']);
     expect(status).toBe(1);
-    expect(stderr).toMatch(/cannot write cloud\/account\.json\/c \(ENOTDIR\); make room or rights, and do it again/);
+    expect(stderr).toMatch(
+      /cannot write cloud\/account\.json\/c\.lock \(ENOTDIR\); see the folder above it, its rights and its room/,
+    );
     expect(site.cloud.registry.certificates()).toHaveLength(before);
     expect(existsSync(join(site.dir, 'c'))).toBe(false);
   });

@@ -1,14 +1,15 @@
 import { join } from 'node:path';
-import { openAccount } from '../account/open-account';
+import { type Account, openAccount } from '../account/open-account';
 import { readStack } from '../account/read-stack';
 import { CommandError } from '../cloud-error';
-import { addThing } from '../things/add-thing';
+import { addThing, checkName, type ThingOrder } from '../things/add-thing';
 import { type ListedThing, listThings } from '../things/list-things';
 import { nextOnCore, nextOnDevice } from '../things/next-step';
 import { removeThing } from '../things/remove-thing';
 import { revokeThing } from '../things/revoke-thing';
 import { rotateThing } from '../things/rotate-thing';
 import { ThingFolder } from '../things/thing-folder';
+import { withLock } from '../things/with-lock';
 import { parseArguments } from './arguments';
 
 export const THING_HELP = `  courier cloud thing add NAME [--core] [--dir DIR]
@@ -57,26 +58,35 @@ export async function thing(args: readonly string[], say: (text: string) => void
     throw new CommandError(`courier cloud thing ${subcommand} takes one thing's name; see courier cloud --help`);
   // Told with a dot, for names of things may look like those of hosts or options.
   const folder = new ThingFolder(values.dir === '.' ? `./${name}` : join(values.dir, name));
+  checkName(name);
+  await withLock(`${folder.path}.lock`, () =>
+    change(subcommand, account, values.stack, { thing: name, folder, isCore: values.core, say }, values.former),
+  );
+}
+
+async function change(
+  subcommand: Exclude<Subcommand, 'ls'>,
+  account: Account,
+  stackName: string,
+  order: ThingOrder,
+  keepsFolder: boolean,
+): Promise<void> {
+  const { thing: name, folder, say } = order;
   const to = { thing: name, path: folder.path };
   switch (subcommand) {
-    case 'add': {
-      const stack = await readStack(account, values.stack);
-      await addThing(account, stack, { thing: name, folder, isCore: values.core, say });
-      return say(values.core ? nextOnCore(to) : nextOnDevice(to));
-    }
+    case 'add':
+      await addThing(account, await readStack(account, stackName), order);
+      return say(order.isCore ? nextOnCore(to) : nextOnDevice(to));
     case 'rotate': {
-      const { former, isCore } = await rotateThing(account, await readStack(account, values.stack), {
-        thing: name,
-        folder,
-        say,
-      });
+      const { former, isCore } = await rotateThing(account, await readStack(account, stackName), order);
       say(isCore ? nextOnCore(to) : nextOnDevice(to));
+      const ids = former.map(({ id }) => `${id.slice(0, 12)}…`).join(', ');
       return say(
-        `When the device has been seen with it (courier status there), end the former, ${former.map(({ id }) => `${id.slice(0, 12)}…`).join(', ')}:\n\n  courier cloud thing revoke ${name} --former\n`,
+        `When the device has been seen with it (courier status there), end the former, ${ids}:\n\n  courier cloud thing revoke ${name} --former\n`,
       );
     }
     case 'revoke': {
-      const count = await revokeThing(account, { thing: name, folder, say, keepsFolder: values.former });
+      const count = await revokeThing(account, { ...order, keepsFolder });
       return say(
         count === 0
           ? `${name} has no certificate that could be revoked`
@@ -84,7 +94,7 @@ export async function thing(args: readonly string[], say: (text: string) => void
       );
     }
     case 'rm':
-      return removeThing(account, { thing: name, folder, stack: values.stack, say });
+      return removeThing(account, { ...order, stack: stackName });
   }
 }
 

@@ -27,7 +27,6 @@ export interface ThingOrder {
  */
 export async function addThing({ iot }: Account, stack: Stack, order: ThingOrder): Promise<void> {
   const { thing, folder, isCore, say } = order;
-  checkName(thing);
   const isNew = await ensureThing(iot, thing, stack.name);
   say(`thing ${thing}: ${isNew ? 'made' : 'there'}`);
   const certificates = new ThingCertificates(iot, thing);

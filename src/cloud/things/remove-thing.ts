@@ -10,7 +10,7 @@ import {
   ListPrincipalThingsCommand,
 } from '@aws-sdk/client-iot';
 import type { Account } from '../account/open-account';
-import { checkName, type ThingOrder } from './add-thing';
+import type { ThingOrder } from './add-thing';
 import { corePolicyName, findPolicyDocument } from './core-policy';
 import { hasThing } from './registry';
 import { type ThingCertificate, ThingCertificates } from './thing-certificates';
@@ -20,7 +20,6 @@ export async function removeThing(
   { iot }: Account,
   { thing, folder, stack, say }: Omit<ThingOrder, 'isCore'> & { readonly stack: string },
 ): Promise<void> {
-  checkName(thing);
   const certificates = new ThingCertificates(iot, thing);
   const isThere = await hasThing(iot, thing);
   if (isThere) {

@@ -1,6 +1,6 @@
 import type { Account } from '../account/open-account';
 import { CloudError } from '../cloud-error';
-import { checkName, type ThingOrder } from './add-thing';
+import type { ThingOrder } from './add-thing';
 import { ThingCertificates } from './thing-certificates';
 
 /**
@@ -11,7 +11,6 @@ export async function revokeThing(
   { iot }: Account,
   { thing, folder, say, keepsFolder }: Omit<ThingOrder, 'isCore'> & { readonly keepsFolder: boolean },
 ): Promise<number> {
-  checkName(thing);
   const certificates = new ThingCertificates(iot, thing);
   const attached = await certificates.list();
   const key = keepsFolder ? folder.findKey()?.key : undefined;

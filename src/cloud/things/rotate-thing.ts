@@ -1,7 +1,7 @@
 import type { Account } from '../account/open-account';
 import type { Stack } from '../account/read-stack';
 import { CloudError } from '../cloud-error';
-import { checkName, type ThingOrder, writeFiles } from './add-thing';
+import { type ThingOrder, writeFiles } from './add-thing';
 import { corePolicyName } from './core-policy';
 import { type ThingCertificate, ThingCertificates } from './thing-certificates';
 import { ThingFolder } from './thing-folder';
@@ -19,7 +19,6 @@ export async function rotateThing(
   stack: Stack,
   { thing, folder, say }: Omit<ThingOrder, 'isCore'>,
 ): Promise<{ readonly former: readonly ThingCertificate[]; readonly isCore: boolean }> {
-  checkName(thing);
   const certificates = new ThingCertificates(account.iot, thing);
   const attached = await certificates.list();
   const next = new ThingFolder(`${folder.path}.next`);

@@ -97,7 +97,7 @@ export class ThingFolder {
   }
 }
 
-const cannotWrite = (path: string, error: unknown): CloudError =>
+export const cannotWrite = (path: string, error: unknown): CloudError =>
   new CloudError(
-    `cannot write ${path} (${(error as NodeJS.ErrnoException).code}); make room or rights, and do it again`,
+    `cannot write ${path} (${(error as NodeJS.ErrnoException).code}); see the folder above it, its rights and its room, and do it again`,
   );
