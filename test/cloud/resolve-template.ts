@@ -6,6 +6,8 @@ export interface Stack {
   readonly partition?: string;
   readonly region?: string;
   readonly accountId?: string;
+  /** Of resources that are there, by their logical names. */
+  readonly names?: Readonly<Record<string, string>>;
 }
 
 // biome-ignore lint/suspicious/noExplicitAny: resources are of many shapes, and tests look at all of them
@@ -34,7 +36,7 @@ const ARNS: Readonly<Record<string, (name: string, where: Record<string, string>
 /** What CloudFormation would make of it: resources whose condition holds, with everything filled in. Refuses what it does not know. */
 export function resolveTemplate(
   template: Template,
-  { parameters = {}, partition = 'aws', region = 'eu-central-1', accountId = ACCOUNT }: Stack = {},
+  { parameters = {}, partition = 'aws', region = 'eu-central-1', accountId = ACCOUNT, names = {} }: Stack = {},
 ): { readonly resources: Record<string, Resolved>; readonly outputs: Record<string, unknown> } {
   const unknown = Object.keys(parameters).filter((name) => template.Parameters[name] === undefined);
   if (unknown.length > 0) throw new Error(`no parameters: ${unknown.join(', ')}`);
@@ -58,7 +60,7 @@ export function resolveTemplate(
     if (resource.Condition !== undefined && !holds(resource.Condition)) throw new Error(`${name} is not made`);
     const { BucketName, RoleAlias } = resource.Properties;
     const own = [BucketName, RoleAlias].filter((value) => value !== undefined).map(fill);
-    return typeof own[0] === 'string' ? own[0] : name.toLowerCase();
+    return names[name] ?? (typeof own[0] === 'string' ? own[0] : name.toLowerCase());
   };
   const PSEUDO: Record<string, unknown> = {
     'AWS::NoValue': NOTHING,

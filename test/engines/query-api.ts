@@ -5,11 +5,11 @@ export interface QueryApi {
   readonly endpoint: string;
   readonly ca: string | undefined;
   readonly region: string;
-  readonly service: 'sts' | 'iam';
+  readonly service: 'sts' | 'iam' | 'cloudformation';
   readonly keys: AccessKeys;
 }
 
-/** One action of IAM or STS, whose parameters travel as a form. @returns the XML of the answer */
+/** One action of IAM, STS or CloudFormation, whose parameters travel as a form. @returns the XML of the answer */
 export async function callQueryApi(api: QueryApi, parameters: Readonly<Record<string, string>>): Promise<string> {
   const answer = await sendSigned({
     ...api,

@@ -9,7 +9,8 @@ export interface SignedRequest {
   /** PEM text */
   readonly ca: string | undefined;
   readonly region: string;
-  readonly service: 's3' | 'sts' | 'iam';
+  /** As the scope of the signature names it. */
+  readonly service: 's3' | 'sts' | 'iam' | 'cloudformation' | 'iot' | 'lambda' | 'events' | 'logs';
   readonly keys: AccessKeys;
   readonly method: string;
   /** As it stands on the wire: escaped already. */
