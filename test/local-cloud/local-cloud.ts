@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { IotMessage } from '../../src/cloud/handlers/inbox-notifier';
 import { CertificateAuthority, certificateIdOf, type PemPair } from '../support/certificates';
-import { Account, type Bucket, type CertificateStatus, type RoleAlias } from './account';
+import { Account, type Bucket, type CertificateStatus, type Role, type RoleAlias } from './account';
 import { ControlEndpoint } from './control/control-endpoint';
 import { iotRoutes } from './control/iot-api';
 import { IotRegistry } from './control/iot-registry';
@@ -50,6 +50,14 @@ export interface LocalThing {
   certificateId: string;
   certificateFile: string;
   privateKeyFile: string;
+}
+
+export interface TokenVendorOptions {
+  readonly durationSeconds?: number;
+  /** Of the function. */
+  readonly functionRole?: { readonly arn: string; readonly policy: PolicyDocument };
+  /** Tokens are of it. */
+  readonly role?: Role & { readonly arn: string };
 }
 
 export interface LocalUpload {
@@ -309,14 +317,21 @@ export class LocalCloud {
 
   /**
    * Tokens by message: the role `s3-role`, the topic rule for `+/token/req`, and the function behind it, with the role
-   * that it runs by. What a core device publishes is handed over by `take` of what this gives.
+   * that it runs by; other roles, where they are given. What a core device publishes is handed over by `take` of what
+   * this gives.
    */
-  createTokenVendor(bucket: string, { durationSeconds = DEFAULT_DURATION_SECONDS } = {}): TokenRule {
-    const functionRole = { arn: this.account.roleArn('token-vendor'), policy: tokenVendorPolicy(this) };
-    this.account.putRole('s3-role', { policy: seedBRolePolicy(bucket), trusts: [functionRole.arn] });
+  createTokenVendor(
+    bucket: string,
+    {
+      durationSeconds = DEFAULT_DURATION_SECONDS,
+      functionRole = { arn: this.account.roleArn('token-vendor'), policy: tokenVendorPolicy(this) },
+      role = { arn: this.account.roleArn('s3-role'), policy: seedBRolePolicy(bucket), trusts: [functionRole.arn] },
+    }: TokenVendorOptions = {},
+  ): TokenRule {
+    this.account.putRole(role.arn.replace(/^.*:role\//, ''), { policy: role.policy, trusts: role.trusts });
     this.sts.minSeconds = Math.min(this.sts.minSeconds, durationSeconds);
     const rule = new TokenRule({
-      settings: { roleArn: this.account.roleArn('s3-role'), bucket, durationSeconds },
+      settings: { roleArn: role.arn, bucket, durationSeconds },
       functionRole,
       topicArn: (topic) => `arn:aws:iot:${this.region}:${this.accountId}:topic/${topic}`,
       sts: this.sts,

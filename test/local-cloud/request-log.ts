@@ -4,6 +4,8 @@ export interface RequestRecord {
   operation: string;
   bucket: string | undefined;
   key: string | undefined;
+  /** of a listing */
+  prefix?: string | undefined;
   /** 0 when the socket was destroyed instead of answering */
   status: number;
   errorCode: string | undefined;

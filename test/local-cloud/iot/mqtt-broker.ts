@@ -68,6 +68,8 @@ export class MqttBroker {
   /** The latest, in order, from devices and from the cloud. */
   readonly messages: BrokerMessage[] = [];
   readonly denials: Denial[] = [];
+  /** `<action> <client id, topic or filter>` of all that was allowed. */
+  readonly grants = new Set<string>();
   /** What each connection asked for by ALPN, in order; false: nothing. */
   readonly protocols: (string | false | null)[] = [];
   /** Told of what devices publish, as the rules engine and the services behind it are. */
@@ -197,6 +199,7 @@ export class MqttBroker {
         }
         this.#devices.set(client.conn, device);
         this.connects++;
+        this.grants.add(`iot:Connect ${clientId}`);
         done(null, true);
       },
       authenticate: (_client, _username, _password, done) => done(null, !this.faults.rejectsConnect),
@@ -252,7 +255,9 @@ export class MqttBroker {
   }
 
   #may(client: Client, action: IotAction, name: string): boolean {
-    return mayDo(this.account, this.#devices.get(client.conn)!, action, name);
+    const may = mayDo(this.account, this.#devices.get(client.conn)!, action, name);
+    if (may) this.grants.add(`${action} ${name}`);
+    return may;
   }
 
   /** @returns what makes the broker hang up */

@@ -5,7 +5,7 @@ import type { RequestLog } from '../request-log';
 import { authenticate } from './authenticate';
 import { S3Answer, S3Exchange, type S3Surroundings } from './exchange';
 import { findOperation, OPERATIONS } from './operations';
-import { parseRequestHead, type RequestHead } from './request-head';
+import { findQuery, parseRequestHead, type RequestHead } from './request-head';
 import { accessDenied, S3Error } from './s3-error';
 import { el, xmlDocument } from './xml';
 
@@ -38,6 +38,7 @@ export class S3Endpoint {
         operation,
         bucket: head?.bucket,
         key: head?.key,
+        prefix: head && findQuery(head, 'prefix'),
         status,
         errorCode,
         bytesIn: exchange?.bytesIn ?? 0,

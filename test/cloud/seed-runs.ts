@@ -1,0 +1,343 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Courier } from '../support/courier';
+import type { SeedName } from './seed-account';
+import type { AccountKind, Calls, SeedSite } from './seed-site';
+
+export interface SeedRun {
+  readonly seed: SeedName;
+  readonly kind: AccountKind;
+  readonly does: string;
+  readonly act: (site: SeedSite) => Promise<void>;
+  /** All that it asks for, and nothing beside: what must pass, and what must be denied. */
+  readonly calls: Calls;
+}
+
+const MIB = 1024 * 1024;
+const LOOKS_ONCE = { pollMinutes: 0 };
+
+const inbox = (site: SeedSite, more: object = {}) => ({ dir: site.folder('inbox'), ...LOOKS_ONCE, ...more });
+
+/** A new outbox with one small file. */
+function outbox(site: SeedSite, name: string, key: string) {
+  const path = site.folder(name);
+  mkdirSync(path);
+  writeFileSync(join(path, 'test.txt'), name);
+  return { path, key, rescanSeconds: 0.1, settleSeconds: 0, deleteGraceSeconds: 0 };
+}
+
+async function pullAndMove(site: SeedSite, from: string, to: string, more: object, ends: Ends): Promise<void> {
+  await site.put(`${from}/test.txt`, 'down');
+  await site.put(`${from}/other.txt`, 'stays');
+  const section = inbox(site, { only: 'test.txt', ...more });
+  await site.live({ inbox: section }, async () => {
+    await site.untilPassed(`DeleteObject ${from}/test.txt`);
+    await ends(site);
+  });
+  expect(readFileSync(join(section.dir, 'test.txt'), 'utf8')).toBe('down');
+  expect(await site.keys()).toEqual([`${from}/other.txt`, `${to}/test.txt`].sort());
+}
+
+type Ends = (site: SeedSite) => Promise<void>;
+
+/** By the connection of its own that the template grants. */
+const HEARS = [
+  'iot:Connect device00',
+  'iot:Subscribe courier/device00/inbox/pull',
+  'iot:Subscribe courier/device00/self',
+  'iot:Publish courier/device00/self',
+  'iot:Receive courier/device00/self',
+];
+const TELLS = 'iot:Publish courier/device00/inbox/result';
+
+async function isHeard(site: SeedSite): Promise<void> {
+  for (const call of [...HEARS, TELLS]) await site.untilPassed(call);
+}
+
+async function uploadByTokens(site: SeedSite): Promise<void> {
+  const credentials = { source: 'mqtt-token' };
+  const upload = { singlePutMaxBytes: MIB, partSizeBytes: 5 * MIB, parallelParts: 1 };
+  const own = outbox(site, 'own', '{thing}/outbox/{path}');
+  const large = randomBytes(11 * MIB);
+  writeFileSync(join(own.path, 'large.bin'), large);
+  site.holdParts(true);
+  const state = await site.live({ credentials, upload, outboxes: [own] }, async () => {
+    await site.untilPassed('UploadPart device00/outbox/large.bin');
+    await site.untilPassed('PutObject device00/outbox/test.txt');
+    await site.courier.logged('part sent');
+  });
+  site.holdParts(false);
+  // It goes on from its own record of parts.
+  await site.live({ credentials, upload, outboxes: [own], state }, async () => {
+    await site.untilPassed('CompleteMultipartUpload device00/outbox/large.bin');
+    await site.until('delivered', () => !existsSync(join(own.path, 'large.bin')));
+  });
+  expect(site.courier.logs.filter(({ message }) => message === 'part sent')).toHaveLength(3);
+  expect(large.equals(await site.content('device00/outbox/large.bin'))).toBe(true);
+  await writeElsewhere(site, { credentials });
+}
+
+/** What nothing of the how-tos' grants: another thing's folder, and the root of the bucket. */
+async function writeElsewhere(site: SeedSite, more: Record<string, object>): Promise<void> {
+  const outboxes = [outbox(site, 'foreign', 'device01/{path}'), outbox(site, 'root', '{path}')];
+  await site.live({ ...more, outboxes }, async () => {
+    await site.untilDenied('PutObject device01/test.txt');
+    await site.untilDenied('PutObject test.txt');
+    await site.until('waiting', () => site.courier.component.status().uploads.queued === 2);
+  });
+}
+
+/** `<from>` → `<to>`. Without a ListBucket that knows no condition S3 does not say that a key is free: HEAD is answered 403. */
+const moves = (from: string, to: string) => [
+  `HeadObject ${from}`,
+  `GetObject ${from}`,
+  `CopyObject ${to}`,
+  `HeadObject ${to}`,
+  `DeleteObject ${from}`,
+];
+const IN_PARTS = ['CreateMultipartUpload', 'UploadPart', 'CompleteMultipartUpload'];
+
+const A_HOW_TO: SeedRun = {
+  seed: 'A',
+  kind: 'how-to',
+  does: 'lists, fetches and moves one file, and may tell, not listen',
+  act: (site) =>
+    pullAndMove(site, 'swx-test-a', 'swx-test-b', { prefix: 'swx-test-a', archivePrefix: 'swx-test-b' }, async () => {
+      await site.untilPassed(TELLS);
+      for (const topic of ['inbox/pull', 'self']) await site.untilDenied(`iot:Subscribe courier/device00/${topic}`);
+    }),
+  calls: {
+    passes: [
+      'Credentials courier',
+      'ListObjectsV2 swx-test-a/',
+      ...moves('swx-test-a/test.txt', 'swx-test-b/test.txt'),
+      'iot:Connect device00',
+      TELLS,
+    ],
+    isDenied: ['iot:Subscribe courier/device00/inbox/pull', 'iot:Subscribe courier/device00/self'],
+  },
+};
+
+const A_TEMPLATE: SeedRun = {
+  seed: 'A',
+  kind: 'template',
+  does: 'does it in its own folder, and elsewhere nothing',
+  act: async (site) => {
+    await pullAndMove(site, 'device00/inbox', 'device00/archive', {}, isHeard);
+    await site.live({ inbox: inbox(site, { prefix: 'swx-test-a', archivePrefix: 'swx-test-b' }) }, () =>
+      site.untilDenied('ListObjectsV2 swx-test-a/'),
+    );
+  },
+  calls: {
+    passes: [
+      'Credentials courier',
+      'ListObjectsV2 device00/inbox/',
+      ...moves('device00/inbox/test.txt', 'device00/archive/test.txt'),
+      'ListObjectsV2 device00/archive/test.txt',
+      ...HEARS,
+      TELLS,
+    ],
+    isDenied: ['HeadObject device00/archive/test.txt', 'ListObjectsV2 swx-test-a/'],
+  },
+};
+
+const B = (kind: AccountKind): SeedRun => ({
+  seed: 'B',
+  kind,
+  does: 'puts into its own folder by tokens, and resumes by its own record of parts',
+  act: uploadByTokens,
+  calls: {
+    passes: [
+      'iot:Connect device00',
+      'iot:Publish device00/token/req',
+      'iot:Subscribe device00/token/res',
+      'iot:Receive device00/token/res',
+      'PutObject device00/outbox/test.txt',
+      ...IN_PARTS.map((operation) => `${operation} device00/outbox/large.bin`),
+    ],
+    isDenied: ['ListParts device00/outbox/large.bin', 'PutObject device01/test.txt', 'PutObject test.txt'],
+  },
+});
+
+const C_HOW_TO: SeedRun = {
+  seed: 'C',
+  kind: 'how-to',
+  does: 'fetches by name; what it may not move has landed, and that is said once',
+  act: async (site) => {
+    for (const key of ['hoge.txt', 'device00/inbox/a.txt', 'device00/inbox/b.txt']) await site.put(key, key);
+    const root = inbox(site, { keys: ['hoge.txt'] });
+    await site.live({ inbox: root }, async () => {
+      await site.until('landed', () => existsSync(join(root.dir, 'hoge.txt')));
+      await site.untilPassed('HeadObject hoge.txt');
+      await site.untilDenied('iot:Connect device00');
+    });
+    const own = inbox(site);
+    await site.live({ inbox: own }, async (component) => {
+      await site.untilDenied('ListObjectsV2 device00/inbox/');
+      for (const name of ['a.txt', 'b.txt']) {
+        await component.pull([`device00/inbox/${name}`]);
+        await site.until('landed', () => existsSync(join(own.dir, name)) && component.status().inbox?.open === 0);
+      }
+    });
+    expect(await site.keys()).toEqual(['device00/inbox/a.txt', 'device00/inbox/b.txt', 'hoge.txt']);
+    const said = site.courier.logs.filter(({ message }) => message === 'landed, not archived: access denied');
+    expect(said).toHaveLength(1);
+  },
+  calls: {
+    passes: [
+      'Credentials courier',
+      ...['hoge.txt', 'device00/inbox/a.txt', 'device00/inbox/b.txt'].flatMap((key) => [
+        `GetObject ${key}`,
+        `HeadObject ${key}`,
+      ]),
+    ],
+    isDenied: [
+      'iot:Connect device00',
+      'ListObjectsV2 device00/inbox/',
+      'ListObjectsV2 device00/archive/a.txt',
+      // Whether a name is free in the archive is not told either: one with the time in it is taken to be.
+      ...['a', 'b'].flatMap((name) => [
+        `HeadObject device00/archive/${name}.txt`,
+        `HeadObject device00/archive/${name}-<time>.txt`,
+        `CopyObject device00/archive/${name}-<time>.txt`,
+      ]),
+    ],
+  },
+};
+
+const C_TEMPLATE: SeedRun = {
+  seed: 'C',
+  kind: 'template',
+  does: 'fetches by name from its own folder and moves it, and gets nothing at the root',
+  act: async (site) => {
+    for (const key of ['hoge.txt', 'device00/inbox/a.txt']) await site.put(key, key);
+    await site.live({ inbox: inbox(site, { keys: ['hoge.txt'] }) }, () => site.untilDenied('GetObject hoge.txt'));
+    await site.live({ inbox: inbox(site, { keys: ['device00/inbox/a.txt'] }) }, async () => {
+      await site.untilPassed('DeleteObject device00/inbox/a.txt');
+      await isHeard(site);
+    });
+    expect(await site.keys()).toEqual(['device00/archive/a.txt', 'hoge.txt']);
+  },
+  calls: {
+    passes: [
+      'Credentials courier',
+      ...moves('device00/inbox/a.txt', 'device00/archive/a.txt'),
+      'ListObjectsV2 device00/archive/a.txt',
+      ...HEARS,
+      TELLS,
+    ],
+    isDenied: ['GetObject hoge.txt', 'HeadObject device00/archive/a.txt'],
+  },
+};
+
+const JOB = '$aws/things/device00/jobs';
+
+const D = (kind: AccountKind): SeedRun => ({
+  seed: 'D',
+  kind,
+  does: 'takes jobs and fetches what their URLs allow; asks for tokens, and is not to',
+  act: async (site) => {
+    await site.put('firmware/app.bin', 'new');
+    await site.put('firmware/app.bin', 'secret', { Bucket: site.otherBucket });
+    const { control } = site.courier.cloud.jobs;
+    const send = async (jobId: string, bucket: string): Promise<void> => {
+      const { url, ...more } = await site.url('firmware/app.bin', bucket);
+      control.createJob({ jobId, targets: [Courier.thing], document: { operation: 'my-word', url }, ...more });
+    };
+    const ended = (jobId: string) => {
+      const { status, statusDetails } = control.describeJobExecution(jobId, Courier.thing);
+      return [status, statusDetails.code];
+    };
+    await send('job-1', site.bucket);
+    await send('job-2', site.otherBucket);
+    const dir = site.folder('jobs');
+    await site.live({ jobs: { dir } }, async () => {
+      await site.until('the job is done', () => ended('job-2')[0] === 'FAILED');
+      for (const topic of ['notify', 'notify-next', 'job-2/update/accepted'])
+        await site.untilPassed(`iot:Receive ${JOB}/${topic}`);
+    });
+    expect([ended('job-1'), ended('job-2')]).toEqual([
+      ['SUCCEEDED', undefined],
+      ['FAILED', 'URL_REFUSED'],
+    ]);
+    expect(readFileSync(join(dir, 'app.bin'), 'utf8')).toBe('new');
+    const credentials = { source: 'mqtt-token' };
+    await site.live({ credentials, outboxes: [outbox(site, 'own', '{thing}/{path}')] }, () =>
+      site.untilDenied('iot:Subscribe device00/token/res'),
+    );
+  },
+  calls: {
+    passes: [
+      'iot:Connect device00',
+      ...['notify', 'notify-next', 'start-next/+', '+/get/+', '+/update/+'].map(
+        (topic) => `iot:Subscribe ${JOB}/${topic}`,
+      ),
+      ...['start-next', 'job-1/update', 'job-2/update'].flatMap((topic) => [
+        `iot:Publish ${JOB}/${topic}`,
+        `iot:Receive ${JOB}/${topic}/accepted`,
+      ]),
+      `iot:Receive ${JOB}/notify`,
+      `iot:Receive ${JOB}/notify-next`,
+      'GetObject firmware/app.bin',
+    ],
+    isDenied: ['GetObject other bucket: firmware/app.bin', 'iot:Subscribe device00/token/res'],
+  },
+});
+
+const E = (kind: AccountKind): SeedRun => ({
+  seed: 'E',
+  kind,
+  does: 'reads and writes its own folder, and no other',
+  act: async (site) => {
+    const isTemplate = kind === 'template';
+    await site.put('device00/inbox/setting.json', '{}');
+    await site.put('device01/inbox/secret', 'x');
+    await site.live({ inbox: inbox(site), outboxes: [outbox(site, 'own', '{thing}/{path}')] }, async () => {
+      await site.untilPassed('PutObject device00/test.txt');
+      await site.untilPassed('DeleteObject device00/inbox/setting.json');
+      await (isTemplate ? isHeard(site) : site.untilDenied('iot:Connect device00'));
+    });
+    await site.live({ inbox: inbox(site, { prefix: 'device01/inbox' }) }, async (component) => {
+      await site.untilDenied('ListObjectsV2 device01/inbox/');
+      await component.pull(['device01/inbox/secret']);
+      await site.untilDenied('HeadObject device01/inbox/secret');
+      await site.until('given up for now', () => component.status().inbox?.problems.length === 2);
+    });
+    await writeElsewhere(site, {});
+    expect(await site.keys()).toEqual(['device00/archive/setting.json', 'device00/test.txt', 'device01/inbox/secret']);
+  },
+  calls: {
+    passes: [
+      'Credentials courier',
+      'PutObject device00/test.txt',
+      'ListObjectsV2 device00/inbox/',
+      ...moves('device00/inbox/setting.json', 'device00/archive/setting.json'),
+      'ListObjectsV2 device00/archive/setting.json',
+      ...(kind === 'template' ? [...HEARS, TELLS] : []),
+    ],
+    isDenied: [
+      'HeadObject device00/archive/setting.json',
+      'ListObjectsV2 device01/inbox/',
+      'HeadObject device01/inbox/secret',
+      'ListObjectsV2 device01/inbox/secret',
+      'PutObject device01/test.txt',
+      'PutObject test.txt',
+      ...(kind === 'template' ? [] : ['iot:Connect device00']),
+    ],
+  },
+});
+
+/** Each how-to in an account of its own, and in one of the template. */
+export const SEED_RUNS: readonly SeedRun[] = [
+  A_HOW_TO,
+  A_TEMPLATE,
+  B('how-to'),
+  B('template'),
+  C_HOW_TO,
+  C_TEMPLATE,
+  D('how-to'),
+  D('template'),
+  E('how-to'),
+  E('template'),
+];
