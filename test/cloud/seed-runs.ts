@@ -1,9 +1,21 @@
-import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Courier } from '../support/courier';
 import type { SeedName } from './seed-account';
 import type { AccountKind, Calls, SeedSite } from './seed-site';
+import {
+  HEARS,
+  IN_PARTS,
+  inbox,
+  isHeard,
+  looksWhether,
+  moves,
+  outbox,
+  pullAndMove,
+  TELLS,
+  uploadByTokens,
+  writeElsewhere,
+} from './seed-steps';
 
 export interface SeedRun {
   readonly seed: SeedName;
@@ -25,99 +37,20 @@ export function tableOf({ calls, whereHidden, whereTold }: SeedRun, missing: 'hi
   return { passes: rows('passes'), isDenied: rows('isDenied') };
 }
 
-const MIB = 1024 * 1024;
-const LOOKS_ONCE = { pollMinutes: 0 };
-
-const inbox = (site: SeedSite, more: object = {}) => ({ dir: site.folder('inbox'), ...LOOKS_ONCE, ...more });
-
-/** A new outbox with one small file. */
-function outbox(site: SeedSite, name: string, key: string) {
-  const path = site.folder(name);
-  mkdirSync(path);
-  writeFileSync(join(path, 'test.txt'), name);
-  return { path, key, rescanSeconds: 0.1, settleSeconds: 0, deleteGraceSeconds: 0 };
-}
-
-async function pullAndMove(site: SeedSite, from: string, to: string, more: object, ends: Ends): Promise<void> {
-  await site.put(`${from}/test.txt`, 'down');
-  await site.put(`${from}/other.txt`, 'stays');
-  const section = inbox(site, { only: 'test.txt', ...more });
-  await site.live({ inbox: section }, async () => {
-    await site.untilPassed(`DeleteObject ${from}/test.txt`);
-    await ends(site);
-  });
-  expect(readFileSync(join(section.dir, 'test.txt'), 'utf8')).toBe('down');
-  expect(await site.keys()).toEqual([`${from}/other.txt`, `${to}/test.txt`].sort());
-}
-
-type Ends = (site: SeedSite) => Promise<void>;
-
-/** By the connection of its own that the template grants. */
-const HEARS = [
-  'iot:Connect device00',
-  'iot:Subscribe courier/device00/inbox/pull',
-  'iot:Subscribe courier/device00/self',
-  'iot:Publish courier/device00/self',
-  'iot:Receive courier/device00/self',
-];
-const TELLS = 'iot:Publish courier/device00/inbox/result';
-
-async function isHeard(site: SeedSite): Promise<void> {
-  for (const call of [...HEARS, TELLS]) await site.untilPassed(call);
-}
-
-async function uploadByTokens(site: SeedSite): Promise<void> {
-  const credentials = { source: 'mqtt-token' };
-  const upload = { singlePutMaxBytes: MIB, partSizeBytes: 5 * MIB, parallelParts: 1 };
-  const own = outbox(site, 'own', '{thing}/outbox/{path}');
-  const large = randomBytes(11 * MIB);
-  writeFileSync(join(own.path, 'large.bin'), large);
-  site.holdParts(true);
-  const state = await site.live({ credentials, upload, outboxes: [own] }, async () => {
-    await site.untilPassed('UploadPart device00/outbox/large.bin');
-    await site.untilPassed('PutObject device00/outbox/test.txt');
-    await site.courier.logged('part sent');
-  });
-  site.holdParts(false);
-  // It goes on from its own record of parts.
-  await site.live({ credentials, upload, outboxes: [own], state }, async () => {
-    await site.untilPassed('CompleteMultipartUpload device00/outbox/large.bin');
-    await site.until('delivered', () => !existsSync(join(own.path, 'large.bin')));
-  });
-  expect(site.courier.logs.filter(({ message }) => message === 'part sent')).toHaveLength(3);
-  expect(large.equals(await site.content('device00/outbox/large.bin'))).toBe(true);
-  await writeElsewhere(site, { credentials });
-}
-
-/** What nothing of the how-tos' grants: another thing's folder, and the root of the bucket. */
-async function writeElsewhere(site: SeedSite, more: Record<string, object>): Promise<void> {
-  const outboxes = [outbox(site, 'foreign', 'device01/{path}'), outbox(site, 'root', '{path}')];
-  await site.live({ ...more, outboxes }, async () => {
-    await site.untilDenied('PutObject device01/test.txt');
-    await site.untilDenied('PutObject test.txt');
-    await site.until('waiting', () => site.courier.component.status().uploads.queued === 2);
-  });
-}
-
-const moves = (from: string, to: string) => [
-  `HeadObject ${from}`,
-  `GetObject ${from}`,
-  `CopyObject ${to}`,
-  `HeadObject ${to}`,
-  `DeleteObject ${from}`,
-];
-/** Whether a key is free, asked in vain and then by a listing. */
-const looksWhether = (key: string): Calls => ({ passes: [`ListObjectsV2 ${key}`], isDenied: [`HeadObject ${key}`] });
-const IN_PARTS = ['CreateMultipartUpload', 'UploadPart', 'CompleteMultipartUpload'];
-
 const A_HOW_TO: SeedRun = {
   seed: 'A',
   kind: 'how-to',
   does: 'lists, fetches and moves one file, and may tell, not listen',
   act: (site) =>
-    pullAndMove(site, 'swx-test-a', 'swx-test-b', { prefix: 'swx-test-a', archivePrefix: 'swx-test-b' }, async () => {
-      await site.untilPassed(TELLS);
-      for (const topic of ['inbox/pull', 'self']) await site.untilDenied(`iot:Subscribe courier/device00/${topic}`);
+    pullAndMove(site, {
+      from: 'swx-test-a',
+      to: 'swx-test-b',
+      inbox: { prefix: 'swx-test-a', archivePrefix: 'swx-test-b' },
+      credentials: { roleAlias: { ...site.roleAlias, thingNameHeader: false } }, // nor does the how-to send it
+      ends: async () => {
+        await site.untilPassed(TELLS);
+        for (const topic of ['inbox/pull', 'self']) await site.untilDenied(`iot:Subscribe courier/device00/${topic}`);
+      },
     }),
   calls: {
     passes: [
@@ -136,10 +69,12 @@ const A_TEMPLATE: SeedRun = {
   kind: 'template',
   does: 'does it in its own folder, and elsewhere nothing',
   act: async (site) => {
-    await pullAndMove(site, 'device00/inbox', 'device00/archive', {}, isHeard);
-    await site.live({ inbox: inbox(site, { prefix: 'swx-test-a', archivePrefix: 'swx-test-b' }) }, () =>
-      site.untilDenied('ListObjectsV2 swx-test-a/'),
-    );
+    await pullAndMove(site, { from: 'device00/inbox', to: 'device00/archive', ends: isHeard });
+    const elsewhere = { prefix: 'swx-test-a', archivePrefix: 'swx-test-b', pullTopic: 'courier/device01/inbox/pull' };
+    await site.live({ inbox: inbox(site, elsewhere) }, async () => {
+      await site.untilDenied('ListObjectsV2 swx-test-a/');
+      await site.untilDenied('iot:Subscribe courier/device01/inbox/pull');
+    });
   },
   calls: {
     passes: [
@@ -149,7 +84,7 @@ const A_TEMPLATE: SeedRun = {
       ...HEARS,
       TELLS,
     ],
-    isDenied: ['ListObjectsV2 swx-test-a/'],
+    isDenied: ['ListObjectsV2 swx-test-a/', 'iot:Subscribe courier/device01/inbox/pull'],
   },
   whereHidden: looksWhether('device00/archive/test.txt'),
 };
@@ -168,7 +103,12 @@ const B = (kind: AccountKind): SeedRun => ({
       'PutObject device00/outbox/test.txt',
       ...IN_PARTS.map((operation) => `${operation} device00/outbox/large.bin`),
     ],
-    isDenied: ['ListParts device00/outbox/large.bin', 'PutObject device01/test.txt', 'PutObject test.txt'],
+    isDenied: [
+      'ListParts device00/outbox/large.bin',
+      'PutObject device01/test.txt',
+      'PutObject test.txt',
+      'iot:Subscribe device01/token/res',
+    ],
   },
 });
 
@@ -304,9 +244,10 @@ const E = (kind: AccountKind): SeedRun => ({
   does: 'reads and writes its own folder, and no other',
   act: async (site) => {
     const isTemplate = kind === 'template';
-    await site.put('device00/inbox/setting.json', '{}');
+    for (const name of ['setting', 'astray']) await site.put(`device00/inbox/${name}.json`, '{}');
     await site.put('device01/inbox/secret', 'x');
-    await site.live({ inbox: inbox(site), outboxes: [outbox(site, 'own', '{thing}/{path}')] }, async () => {
+    const own = inbox(site, { only: 'setting.json' });
+    await site.live({ inbox: own, outboxes: [outbox(site, 'own', '{thing}/{path}')] }, async () => {
       await site.untilPassed('PutObject device00/test.txt');
       await site.untilPassed('DeleteObject device00/inbox/setting.json');
       await (isTemplate ? isHeard(site) : site.untilDenied('iot:Connect device00'));
@@ -317,8 +258,16 @@ const E = (kind: AccountKind): SeedRun => ({
       await site.untilDenied('HeadObject device01/inbox/secret');
       await site.until('given up for now', () => component.status().inbox?.problems.length === 2);
     });
+    await site.live({ inbox: inbox(site, { only: 'astray.json', archivePrefix: 'device01/archive' }) }, () =>
+      site.courier.logged('landed, not archived: access denied'),
+    );
     await writeElsewhere(site, {});
-    expect(await site.keys()).toEqual(['device00/archive/setting.json', 'device00/test.txt', 'device01/inbox/secret']);
+    expect(await site.keys()).toEqual([
+      'device00/archive/setting.json',
+      'device00/inbox/astray.json',
+      'device00/test.txt',
+      'device01/inbox/secret',
+    ]);
   },
   calls: {
     passes: [
@@ -326,6 +275,8 @@ const E = (kind: AccountKind): SeedRun => ({
       'PutObject device00/test.txt',
       'ListObjectsV2 device00/inbox/',
       ...moves('device00/inbox/setting.json', 'device00/archive/setting.json'),
+      'HeadObject device00/inbox/astray.json',
+      'GetObject device00/inbox/astray.json',
       ...(kind === 'template' ? [...HEARS, TELLS] : []),
     ],
     isDenied: [
@@ -337,7 +288,20 @@ const E = (kind: AccountKind): SeedRun => ({
       ...(kind === 'template' ? [] : ['iot:Connect device00']),
     ],
   },
-  whereHidden: looksWhether('device00/archive/setting.json'),
+  whereHidden: {
+    passes: ['ListObjectsV2 device00/archive/setting.json'],
+    isDenied: [
+      'HeadObject device00/archive/setting.json',
+      'HeadObject device01/archive/astray.json',
+      'ListObjectsV2 device01/archive/astray.json',
+      'HeadObject device01/archive/astray-<time>.json',
+      'CopyObject device01/archive/astray-<time>.json',
+    ],
+  },
+  whereTold: {
+    passes: ['HeadObject device01/archive/astray.json'],
+    isDenied: ['CopyObject device01/archive/astray.json'],
+  },
 });
 
 /** Each how-to in an account of its own, and in one of the template. */

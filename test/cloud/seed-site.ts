@@ -72,6 +72,7 @@ export class SeedSite {
     cloud.createBucket(`${Courier.bucket}-other`);
     sections.mqtt = { endpoint: cloud.mqttEndpoint, caFile: cloud.caFile };
     sections.outboxes = [];
+    sections.upload = { ...sections.upload, stallSeconds: 30 }; // an answer given up is followed by calls that no table has
     if (other !== undefined) {
       sections.s3 = { ...sections.s3, ...other.s3, bucket };
       sections.upload = { ...sections.upload, ...other.upload };
@@ -86,6 +87,11 @@ export class SeedSite {
 
   get bucket(): string {
     return this.other?.bucket ?? Courier.bucket;
+  }
+
+  /** Of the configuration. */
+  get roleAlias(): object {
+    return (this.courier.sections.credentials as { readonly roleAlias: object }).roleAlias;
   }
 
   /** Of which nothing is granted. */
@@ -116,7 +122,7 @@ export class SeedSite {
    * @param more sections beside those of the site
    * @returns its state, with which another may go on
    */
-  async live(more: Record<string, object>, act: (component: Component) => Promise<void>): Promise<object> {
+  async live(more: Record<string, object>, act: (component: Component) => Promise<unknown>): Promise<object> {
     const { sections, dir } = this.courier;
     const before = { ...sections };
     this.#lives++;
