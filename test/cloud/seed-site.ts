@@ -62,27 +62,19 @@ export class SeedSite {
   static async create(seed: SeedName, kind: AccountKind, other?: OtherS3): Promise<SeedSite> {
     const holder: { site?: SeedSite } = {};
     const courier = await Courier.create({ edge: { wrapStore: (store) => holder.site!.#heldStore(store) } });
-    const { cloud, sections } = courier;
-    const bucket = other?.bucket ?? Courier.bucket;
-    const account = (kind === 'how-to' ? howToAccount : templateAccount)(seed, cloud, bucket);
-    if (account.alias === undefined) delete sections.credentials;
-    else cloud.createRoleAlias('courier', account.alias);
-    await cloud.createThing(Courier.thing, { certificatePolicy: account.certificate });
-    account.vendTokens(cloud, bucket);
-    cloud.createBucket(`${Courier.bucket}-other`);
-    sections.mqtt = { endpoint: cloud.mqttEndpoint, caFile: cloud.caFile };
-    sections.outboxes = [];
-    sections.upload = { ...sections.upload, stallSeconds: 30 }; // an answer given up is followed by calls that no table has
-    if (other !== undefined) {
-      sections.s3 = { ...sections.s3, ...other.s3, bucket };
-      sections.upload = { ...sections.upload, ...other.upload };
-      cloud.issueFrom(({ policy, sessionPolicy, ...more }) =>
-        other.issueKeys({ ...more, policy: sessionPolicy ?? policy }),
+    try {
+      const account = (kind === 'how-to' ? howToAccount : templateAccount)(
+        seed,
+        courier.cloud,
+        other?.bucket ?? Courier.bucket,
       );
+      holder.site = new SeedSite(courier, account, other?.owner ?? adminS3(courier.cloud), other);
+      await holder.site.#setUp();
+      return holder.site;
+    } catch (error) {
+      await courier.end();
+      throw error;
     }
-    const owner = other?.owner ?? adminS3(cloud);
-    holder.site = new SeedSite(courier, account, owner, other);
-    return holder.site;
   }
 
   get bucket(): string {
@@ -192,6 +184,25 @@ export class SeedSite {
   async end(): Promise<void> {
     if (this.other === undefined) this.owner.destroy();
     await this.courier.end();
+  }
+
+  async #setUp(): Promise<void> {
+    const { account, other } = this;
+    const { cloud, sections } = this.courier;
+    if (account.alias === undefined) delete sections.credentials;
+    else cloud.createRoleAlias('courier', account.alias);
+    await cloud.createThing(Courier.thing, { certificatePolicy: account.certificate });
+    account.vendTokens(cloud, this.bucket);
+    cloud.createBucket(this.otherBucket);
+    sections.mqtt = { endpoint: cloud.mqttEndpoint, caFile: cloud.caFile };
+    sections.outboxes = [];
+    // An answer given up is followed by calls that no table has.
+    sections.upload = { ...sections.upload, stallSeconds: 30, ...other?.upload };
+    if (other === undefined) return;
+    sections.s3 = { ...sections.s3, ...other.s3, bucket: other.bucket };
+    cloud.issueFrom(({ policy, sessionPolicy, ...more }) =>
+      other.issueKeys({ ...more, policy: sessionPolicy ?? policy }),
+    );
   }
 
   #say({ operation, bucket, key, prefix }: NotedCall): string {

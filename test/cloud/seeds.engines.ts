@@ -15,7 +15,7 @@ if (missing !== undefined) process.stderr.write(`the seeds on radosgw skipped: $
   let engine: Radosgw;
   let owner: S3Client;
   let noted: NotedS3;
-  let site: SeedSite;
+  let site: SeedSite | undefined;
 
   beforeAll(async () => {
     engine = await Radosgw.start();
@@ -36,7 +36,8 @@ if (missing !== undefined) process.stderr.write(`the seeds on radosgw skipped: $
     noted = await NotedS3.start(engine.plainEndpoint);
   });
   afterEach(async () => {
-    await site.end();
+    await site?.end();
+    site = undefined;
     await noted.stop();
   });
 

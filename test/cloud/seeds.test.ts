@@ -3,8 +3,11 @@ import { SeedSite } from './seed-site';
 
 /** Each how-to followed by the component itself, by exactly the policies of the how-to, and by the template's. */
 describe('what the account grants', () => {
-  let site: SeedSite;
-  afterEach(() => site.end());
+  let site: SeedSite | undefined;
+  afterEach(async () => {
+    await site?.end();
+    site = undefined;
+  });
 
   it.each(SEED_RUNS)('seed $seed, $kind: $does', async (run) => {
     site = await SeedSite.create(run.seed, run.kind);
