@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import { DeleteObjectCommand } from '@aws-sdk/client-s3';
 import { makeTemplate } from '../../src/cloud/template/make-template';
 import { LocalCloud } from '../local-cloud/local-cloud';
+import { adminS3 } from '../support/admin-s3';
 import { resolveTemplate } from './resolve-template';
 
 /** What `courier cloud` starts: killed, nothing of it is left. */
@@ -37,6 +39,8 @@ export class OperatorSite {
     });
     cloud.createBucket(BUCKET, { notifiesInbox: true });
     cloud.createRoleAlias(STACK, { policy: resources.DeviceRole.Properties.Policies[0].PolicyDocument });
+    if (resources.JobsRole !== undefined)
+      cloud.createRole('jobsrole', resources.JobsRole.Properties.Policies[0].PolicyDocument, ['iot.amazonaws.com']);
     const { PolicyName, PolicyDocument } = resources.ThingPolicy.Properties;
     cloud.registry.putPolicy(PolicyName, JSON.stringify(PolicyDocument));
     cloud.control.stacks.push({ name: STACK, outputs: outputs as Record<string, string> });
@@ -67,10 +71,13 @@ export class OperatorSite {
       endpointUrl = this.endpointUrl,
       environment = this.environment,
       kill,
+      interrupt,
     }: {
       readonly endpointUrl?: string | undefined;
       readonly environment?: Record<string, string>;
-      readonly kill?: Promise<void>;
+      readonly kill?: Promise<unknown>;
+      /** resolves when Ctrl-C is pressed */
+      readonly interrupt?: Promise<unknown>;
     } = {},
   ): Promise<Outcome> {
     const child = spawn(process.execPath, [CLOUD, ...args, '--endpoint-url', endpointUrl], {
@@ -87,9 +94,17 @@ export class OperatorSite {
         text.stderr += String(chunk);
       });
       void kill?.then(() => child.kill('SIGKILL'));
+      void interrupt?.then(() => child.kill('SIGINT'));
       child.on('error', reject);
       child.on('close', (status) => fulfil({ status: status ?? undefined, ...text }));
     });
+  }
+
+  /** From the bucket, as somebody else with all rights. */
+  async remove(key: string): Promise<void> {
+    const s3 = adminS3(this.cloud);
+    await s3.send(new DeleteObjectCommand({ Bucket: BUCKET, Key: key }));
+    s3.destroy();
   }
 
   read(path: string): string {

@@ -11,6 +11,9 @@ export interface Bucket {
   policy?: PolicyDocument;
   /** the rule and the handler that tell a thing of objects in its inbox */
   notifiesInbox?: boolean;
+  /** XML, as S3 writes it */
+  notification?: string;
+  lifecycle?: string;
 }
 
 export interface RoleAlias {

@@ -8,6 +8,7 @@ import { Account, type Bucket, type CertificateStatus, type Role, type RoleAlias
 import { ControlEndpoint } from './control/control-endpoint';
 import { iotRoutes } from './control/iot-api';
 import { IotRegistry } from './control/iot-registry';
+import { jobsRoutes } from './control/jobs-api';
 import { CredentialsEndpoint } from './credentials-endpoint';
 import { FaultPlan } from './fault-plan';
 import { DataPlane } from './iot/data-plane';
@@ -132,10 +133,13 @@ export class LocalCloud {
     this.control = new ControlEndpoint({
       accountId: account.accountId,
       region: account.region,
-      routes: iotRoutes(this.registry, () => ({
-        'iot:Data-ATS': this.mqttEndpoint,
-        'iot:CredentialProvider': this.credentialsEndpoint,
-      })),
+      routes: [
+        ...iotRoutes(this.registry, () => ({
+          'iot:Data-ATS': this.mqttEndpoint,
+          'iot:CredentialProvider': this.credentialsEndpoint,
+        })),
+        ...jobsRoutes(this.jobs.control, account, (action) => this.control.denied.has(action)),
+      ],
       s3: (...exchange) => s3.answer(...exchange),
     });
     const dataPlane = new DataPlane(account, this.mqtt, now);
@@ -273,6 +277,11 @@ export class LocalCloud {
       ...(options.thingType === undefined ? {} : { thingType: options.thingType }),
     });
     return { name, certificateId, certificateFile, privateKeyFile };
+  }
+
+  /** One that services of AWS assume, by their names. */
+  createRole(name: string, policy: PolicyDocument, trusts: readonly string[]): void {
+    this.account.putRole(name, { policy, trusts: [...trusts] });
   }
 
   /** For jobs. */

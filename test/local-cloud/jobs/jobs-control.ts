@@ -23,6 +23,8 @@ export interface CreateJobRequest {
     readonly expiresInSec?: number;
     /** of the role that signs; default: as in seed D, on the buckets that are named */
     readonly rolePolicy?: PolicyDocument;
+    /** the same, by its name */
+    readonly roleArn?: string;
   };
   /** up to 10080; fractions are ours */
   readonly timeoutConfig?: { readonly inProgressTimeoutInMinutes: number };
@@ -34,6 +36,8 @@ export interface JobDescription {
   readonly targets: readonly string[];
   readonly document: string;
   readonly executions: Readonly<Partial<Record<ExecutionStatus, number>>>;
+  readonly createdAtMs: number;
+  readonly presign: JobRecord['presign'];
 }
 
 export type ExecutionDescription = Omit<ExecutionView, 'jobDocument'> & {
@@ -73,15 +77,20 @@ export class JobsControl {
     if (minutes !== undefined && !(minutes > 0 && minutes <= MAX_TIMEOUT_MINUTES))
       throw invalid(`inProgressTimeoutInMinutes must be at most ${MAX_TIMEOUT_MINUTES}`);
     const expiresSeconds = this.checkExpiry(presignedUrlConfig?.expiresInSec ?? MAX_PRESIGN_SECONDS);
-    const rolePolicy = checkPolicy(presignedUrlConfig?.rolePolicy ?? seedDPolicy(...buckets));
+    const roleArn = presignedUrlConfig?.roleArn;
+    const rolePolicy = checkPolicy(
+      presignedUrlConfig?.rolePolicy ?? (roleArn === undefined ? seedDPolicy(...buckets) : this.policyOf(roleArn)),
+    );
     const things = this.resolve(targets);
     const job: JobRecord = {
       jobId,
       document,
       targets,
       createdAtMs: this.around.now(),
-      status: 'IN_PROGRESS',
-      ...(buckets.length === 0 ? {} : { presign: { expiresSeconds, rolePolicy } }),
+      status: things.length === 0 ? 'COMPLETED' : 'IN_PROGRESS',
+      ...(buckets.length === 0
+        ? {}
+        : { presign: { expiresSeconds, rolePolicy, ...(roleArn === undefined ? {} : { roleArn }) } }),
       ...(minutes === undefined ? {} : { inProgressTimeoutMs: minutes * 60_000 }),
     };
     this.executions.create(job, things);
@@ -142,10 +151,16 @@ export class JobsControl {
   }
 
   describeJob(jobId: string): JobDescription {
-    const { status, targets, document } = this.getJob(jobId);
+    const { status, targets, document, createdAtMs, presign } = this.getJob(jobId);
     const executions: Partial<Record<ExecutionStatus, number>> = {};
     for (const each of this.store.ofJob(jobId)) executions[each.status] = (executions[each.status] ?? 0) + 1;
-    return { jobId, status, targets, document, executions };
+    return { jobId, status, targets, document, executions, createdAtMs, presign };
+  }
+
+  /** In order of creation. */
+  listJobExecutions(jobId: string): ExecutionDescription[] {
+    this.getJob(jobId);
+    return this.store.ofJob(jobId).map(({ thing }) => this.describeJobExecution(jobId, thing));
   }
 
   describeJobExecution(jobId: string, thing: string): ExecutionDescription {
@@ -178,6 +193,13 @@ export class JobsControl {
     for (const thing of things)
       if (this.around.account.findThing(thing) === undefined) throw notFound(`there is no thing ${thing}`);
     return [...new Set(things)];
+  }
+
+  private policyOf(roleArn: string): PolicyDocument {
+    const role = this.around.account.findRole(roleArn.slice(roleArn.lastIndexOf('/') + 1));
+    if (role?.trusts.includes('iot.amazonaws.com') !== true)
+      throw invalid(`the role ${roleArn} cannot be assumed by AWS IoT`);
+    return role.policy;
   }
 
   private checkExpiry(expiresInSec: number): number {

@@ -17,7 +17,12 @@ export interface JobRecord {
   readonly targets: readonly string[];
   readonly createdAtMs: number;
   status: 'IN_PROGRESS' | 'COMPLETED' | 'CANCELED';
-  readonly presign?: { readonly expiresSeconds: number; readonly rolePolicy: PolicyDocument };
+  readonly presign?: {
+    readonly expiresSeconds: number;
+    readonly rolePolicy: PolicyDocument;
+    /** where it was named by it */
+    readonly roleArn?: string;
+  };
   readonly inProgressTimeoutMs?: number;
 }
 

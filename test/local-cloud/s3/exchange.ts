@@ -68,6 +68,14 @@ export class S3Exchange {
     return this.bucketRecord.region;
   }
 
+  get settings(): Readonly<Pick<Bucket, 'notification' | 'lifecycle'>> {
+    return this.bucketRecord;
+  }
+
+  changeSettings(settings: Pick<Bucket, 'notification' | 'lifecycle'>): void {
+    this.around.account.putBucket(this.bucketName, { ...this.bucketRecord, ...settings });
+  }
+
   get ownerId(): string {
     return this.bucketRecord.ownerId;
   }

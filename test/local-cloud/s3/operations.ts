@@ -1,4 +1,5 @@
 import { getBucketLocation, headBucket, listObjectsV2 } from './bucket-operations';
+import { getBucketLifecycle, getBucketNotification, putBucketNotification } from './bucket-settings';
 import { completeMultipartUpload } from './complete-multipart';
 import { copyObject } from './copy-object';
 import { deleteObject, deleteObjects } from './delete-objects';
@@ -18,7 +19,9 @@ export const OPERATIONS = {
   DeleteObject: deleteObject,
   DeleteObjectTagging: deleteObjectTagging,
   DeleteObjects: deleteObjects,
+  GetBucketLifecycleConfiguration: getBucketLifecycle,
   GetBucketLocation: getBucketLocation,
+  GetBucketNotificationConfiguration: getBucketNotification,
   GetObject: getObject,
   GetObjectTagging: getObjectTagging,
   HeadBucket: headBucket,
@@ -26,6 +29,7 @@ export const OPERATIONS = {
   ListMultipartUploads: listMultipartUploads,
   ListObjectsV2: listObjectsV2,
   ListParts: listParts,
+  PutBucketNotificationConfiguration: putBucketNotification,
   PutObject: putObject,
   PutObjectTagging: putObjectTagging,
   UploadPart: uploadPart,
@@ -45,7 +49,10 @@ const SUBRESOURCES = new Set([
 
 const OF_BUCKET: Record<string, OperationName> = {
   'HEAD ': 'HeadBucket',
+  'GET lifecycle': 'GetBucketLifecycleConfiguration',
   'GET location': 'GetBucketLocation',
+  'GET notification': 'GetBucketNotificationConfiguration',
+  'PUT notification': 'PutBucketNotificationConfiguration',
   'GET list-type': 'ListObjectsV2',
   'GET uploads': 'ListMultipartUploads',
   'POST delete': 'DeleteObjects',
