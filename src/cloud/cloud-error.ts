@@ -3,3 +3,6 @@ export class CloudError extends Error {}
 
 /** The command was not understood; nothing was done. */
 export class CommandError extends CloudError {}
+
+/** The operator has ended the command. */
+export class InterruptedError extends CloudError {}

@@ -1,6 +1,8 @@
 import { explainAwsError } from './account/explain-aws-error';
-import { CommandError } from './cloud-error';
+import { CommandError, InterruptedError } from './cloud-error';
+import { SEND_HELP, send } from './commands/send';
 import { THING_HELP, thing } from './commands/thing';
+import { Screen } from './screen';
 import { type FunctionCode, makeTemplate, renderTemplate } from './template/make-template';
 
 /** Put here by the build. */
@@ -14,12 +16,14 @@ const HELP = `courier cloud: the account's side, by your own rights there
   aws cloudformation deploy --stack-name courier --template-file stack.yaml --capabilities CAPABILITY_IAM
 
 ${THING_HELP}
+${SEND_HELP}
   --stack NAME              the stack that was made of the template (default courier)
   --region, --profile, --endpoint-url
                             as the AWS CLI has them; environment and profiles count as there
 `;
 
-const say = (text: string): void => void process.stdout.write(text.endsWith('\n') ? text : `${text}\n`);
+const screen = new Screen(process.stdout);
+const { say } = screen;
 
 async function run([command = '--help', ...rest]: readonly string[]): Promise<void> {
   switch (command) {
@@ -30,6 +34,8 @@ async function run([command = '--help', ...rest]: readonly string[]): Promise<vo
       return template(rest);
     case 'thing':
       return thing(rest, say);
+    case 'send':
+      return send(rest, screen);
     default:
       throw new CommandError(`no command "cloud ${command}"; see courier cloud --help`);
   }
@@ -51,6 +57,8 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 process.stdout.on('error', () => undefined);
 
 run(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`courier: ${explainAwsError(error)}\n`);
+  for (const line of explainAwsError(error).split('\n')) process.stderr.write(`courier: ${line}\n`);
   process.exitCode = error instanceof CommandError ? 2 : 1;
+  // What is under way is of no use any more, and may take its time.
+  if (error instanceof InterruptedError) process.exit(130);
 });

@@ -41,9 +41,9 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 /** @returns one sentence of what an operator can do about it */
 export function explainAwsError(error: unknown): string {
   if (error instanceof CloudError) return error.message;
-  const { name, message, code, errors, $metadata } = error as AwsError;
+  const { name, message, errors } = error as AwsError;
   const said = message.trim().replace(/\.$/, '');
-  if (DENIED.has(name) || (name === 'Unknown' && $metadata?.httpStatusCode === 403)) return explainDenied(said);
+  if (isDenied(error)) return explainDenied(said);
   if (ENDED.has(name))
     return `the credentials have ended (${name}); sign in again (aws sso login), or take another --profile`;
   if (UNKNOWN_KEYS.has(name))
@@ -53,10 +53,32 @@ export function explainAwsError(error: unknown): string {
   if (name === 'CredentialsProviderError' || name === 'TokenProviderError')
     return `there are no credentials (${said}); aws configure sets them up, --profile names others`;
   if (/region is missing/i.test(said)) return 'no region is set; name one by --region, AWS_REGION or the profile';
-  const link = [code, ...(errors ?? []).map((one) => one.code)].find((one) => UNREACHABLE.has(one ?? ''));
+  const link = linkFailure(error as AwsError);
   if (link !== undefined)
     return `AWS does not answer (${link}: ${said || errors?.[0]?.message}); see the network, --region and --endpoint-url, and do it again: it goes on where it was`;
   return `${name}: ${said}; what was done stays, and the same command goes on from there`;
+}
+
+/** The link, or AWS itself for a moment: who waits may go on waiting. */
+export function isPassing(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { name, $metadata } = error as AwsError;
+  return (
+    linkFailure(error) !== undefined ||
+    THROTTLED.has(name) ||
+    name === 'TimeoutError' ||
+    ($metadata?.httpStatusCode ?? 0) >= 500
+  );
+}
+
+const linkFailure = ({ code, errors = [] }: AwsError): string | undefined =>
+  [code, ...errors.map((one) => one.code)].find((one) => UNREACHABLE.has(one ?? ''));
+
+/** HEAD has no body to say so in. */
+export function isDenied(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { name, $metadata } = error as AwsError;
+  return DENIED.has(name) || ((name === 'Unknown' || name === '403') && $metadata?.httpStatusCode === 403);
 }
 
 /** IAM names who was denied what, mostly. */

@@ -23,8 +23,19 @@ export interface Stack {
 const USABLE = /^(?:CREATE_COMPLETE|UPDATE_|IMPORT_)/;
 
 /** @throws CloudError when there is no such stack, or it is not of the template */
-export async function readStack({ cloudFormation }: Account, name: string): Promise<Stack> {
+export async function readStack(account: Account, name: string): Promise<Stack> {
+  const found = await findStack(account, name);
+  if (found !== undefined) return found;
+  const region = await account.cloudFormation.config.region();
+  throw new CloudError(
+    `there is no stack "${name}" in ${region}; deploy it (courier cloud --help), or name it by --stack, --region and --profile`,
+  );
+}
+
+/** @returns undefined when there is none of the name @throws CloudError when it is not of the template */
+export async function findStack({ cloudFormation }: Account, name: string): Promise<Stack | undefined> {
   const found = await describe(cloudFormation, name);
+  if (found === undefined) return undefined;
   const { StackId = '', StackStatus = '', Outputs = [] } = found;
   const [, partition, , region, accountId] = StackId.split(':');
   if (partition === undefined || region === undefined || accountId === undefined)
@@ -59,14 +70,10 @@ export async function readStack({ cloudFormation }: Account, name: string): Prom
 
 async function describe(client: Account['cloudFormation'], name: string) {
   try {
-    const { Stacks = [] } = await client.send(new DescribeStacksCommand({ StackName: name }));
-    if (Stacks[0] !== undefined) return Stacks[0];
+    return (await client.send(new DescribeStacksCommand({ StackName: name }))).Stacks?.[0];
   } catch (error) {
     // A stack that is not there is a ValidationError; a name that cannot be one is too.
-    if ((error as Error).name !== 'ValidationError') throw error;
+    if ((error as Error).name === 'ValidationError') return undefined;
+    throw error;
   }
-  const region = await client.config.region();
-  throw new CloudError(
-    `there is no stack "${name}" in ${region}; deploy it (courier cloud --help), or name it by --stack, --region and --profile`,
-  );
 }

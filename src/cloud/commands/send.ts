@@ -1,0 +1,85 @@
+import { openAccount } from '../account/open-account';
+import { readStack } from '../account/read-stack';
+import { Bucket } from '../bucket/bucket';
+import { CommandError } from '../cloud-error';
+import { findLocalFiles } from '../files/local-files';
+import type { Arrival } from '../inbox/find-arrival';
+import { type SentFile, sendFiles } from '../inbox/send-files';
+import { watchArrivals } from '../inbox/watch-arrivals';
+import { formatBytes, type Screen } from '../screen';
+import { checkName } from '../things/add-thing';
+import { parseArguments } from './arguments';
+import { parseDuration } from './duration';
+import { interruption } from './interruption';
+
+export const SEND_HELP = `  courier cloud send THING FILE… [--wait [--timeout 1h]] [--replace] [--json]
+                            into the inbox of a thing; --wait: until they have come down
+`;
+
+export async function send(args: readonly string[], screen: Screen): Promise<void> {
+  const {
+    values,
+    positionals,
+    account: options,
+  } = parseArguments('send', args, {
+    wait: { type: 'boolean', default: false },
+    timeout: { type: 'string' },
+    replace: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+  });
+  if (values.help) return screen.say(SEND_HELP);
+  const [thing, ...paths] = positionals;
+  if (thing === undefined || paths.length === 0)
+    throw new CommandError("courier cloud send takes a thing's name and files; see courier cloud --help");
+  if (values.timeout !== undefined && !values.wait)
+    throw new CommandError('--timeout is of --wait; give both, or none');
+  checkName(thing);
+  const timeout = values.timeout ?? '1h';
+  const timeoutMs = parseDuration('--timeout', timeout) * 1000;
+  const files = findLocalFiles(paths);
+  const account = openAccount(options);
+  const stack = await readStack(account, values.stack);
+  const bucket = new Bucket(account.s3, stack.bucket, stack.accountId);
+  let isSent = false;
+  const signal = interruption(() =>
+    isSent
+      ? 'stopped waiting; the files lie in the inbox, and come down by themselves'
+      : 'stopped; what was told as sent comes down by itself, send the rest again',
+  );
+  const tell = (sent: SentFile, event: 'sent' | Arrival['state'], key: string, text: string): void =>
+    screen.say(
+      values.json
+        ? JSON.stringify({ event, file: sent.file.path, key, sizeBytes: sent.file.sizeBytes, id: sent.id })
+        : text,
+    );
+  const sent = await sendFiles(
+    bucket,
+    {
+      thing,
+      files,
+      replaces: values.replace,
+      screen,
+      onSent: (one) =>
+        tell(one, 'sent', one.key, `${one.file.name}: sent, ${formatBytes(one.file.sizeBytes)} to ${one.key}`),
+    },
+    signal,
+  );
+  isSent = true;
+  if (!values.wait) return;
+  await watchArrivals(
+    bucket,
+    {
+      thing,
+      sent,
+      archivePrefix: stack.archivePrefix,
+      timeoutMs,
+      timeout,
+      screen,
+      onArrival: (one, arrival) =>
+        arrival.state === 'archived'
+          ? tell(one, 'archived', arrival.key, `${one.file.name}: on ${thing}, archived as ${arrival.key}`)
+          : tell(one, arrival.state, one.key, `${one.file.name}: ${arrival.state}`),
+    },
+    signal,
+  );
+}
