@@ -1,5 +1,6 @@
 import { explainAwsError } from './account/explain-aws-error';
 import { CommandError, InterruptedError } from './cloud-error';
+import { BUCKET_HELP, bucket } from './commands/bucket';
 import { JOB_HELP, job } from './commands/job';
 import { SEND_HELP, send } from './commands/send';
 import { THING_HELP, thing } from './commands/thing';
@@ -17,7 +18,7 @@ const HELP = `courier cloud: the account's side, by your own rights there
   aws cloudformation deploy --stack-name courier --template-file stack.yaml --capabilities CAPABILITY_IAM
 
 ${THING_HELP}
-${SEND_HELP}${JOB_HELP}
+${SEND_HELP}${JOB_HELP}${BUCKET_HELP}
   --stack NAME              the stack that was made of the template (default courier)
   --region, --profile, --endpoint-url
                             as the AWS CLI has them; environment and profiles count as there
@@ -39,6 +40,8 @@ async function run([command = '--help', ...rest]: readonly string[]): Promise<vo
       return send(rest, screen);
     case 'job':
       return job(rest, screen);
+    case 'bucket':
+      return bucket(rest, screen);
     default:
       throw new CommandError(`no command "cloud ${command}"; see courier cloud --help`);
   }
