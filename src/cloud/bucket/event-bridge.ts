@@ -7,8 +7,8 @@ import { CloudError } from '../cloud-error';
 import { lookAgain } from '../look-again';
 import type { Bucket } from './bucket';
 
-/** What is read may be a little old. */
-const READ_BACK_MS = 30_000;
+/** What is read may be old: S3 lets such settings take minutes, and nobody waits for that here. */
+const READ_BACK_MS = 5_000;
 
 /** What becomes of objects of a bucket, and who is told. One request replaces all of it: nobody else's part may be lost. */
 export async function readNotifications(bucket: Bucket): Promise<NotificationConfiguration> {
@@ -29,9 +29,9 @@ export const switchedOn = (configuration: NotificationConfiguration): Notificati
 
 /**
  * Writes what `switchedOn` makes of what was read, unless that has changed since, and looks whether it has come to be.
- * @throws CloudError when somebody else writes at the same time
+ * @returns false when S3 has taken it and does not show it yet @throws CloudError when somebody else writes at the same time
  */
-export async function switchOn(bucket: Bucket, read: NotificationConfiguration, signal: AbortSignal): Promise<void> {
+export async function switchOn(bucket: Bucket, read: NotificationConfiguration, signal: AbortSignal): Promise<boolean> {
   if (!isSame(await readNotifications(bucket), read)) throw changed(bucket, 'was changed by somebody else just now');
   const wanted = switchedOn(read);
   await bucket.ask('s3:PutBucketNotification', undefined, () =>
@@ -50,8 +50,7 @@ export async function switchOn(bucket: Bucket, read: NotificationConfiguration, 
     if (isSame(found, read)) return undefined; // as it was a moment ago
     throw changed(bucket, 'is not what was written: somebody else has written it too');
   };
-  if ((await lookAgain(look, READ_BACK_MS, signal)) === undefined)
-    throw changed(bucket, 'is as it was, though S3 has taken what was written');
+  return (await lookAgain(look, READ_BACK_MS, signal)) === true;
 }
 
 const changed = ({ name }: Bucket, what: string): CloudError =>

@@ -36,8 +36,12 @@ export async function bucket(args: readonly string[], screen: Screen): Promise<v
   else {
     const command = commandOf(meant, options, JSON.stringify(switchedOn(read)));
     if (values.print) return screen.say(command);
-    await write(meant, read, command, screen);
-    screen.say(`${meant.name} tells EventBridge of its objects now; what it tells others is as it was`);
+    const isSeen = await write(meant, read, command, screen);
+    screen.say(
+      isSeen
+        ? `${meant.name} tells EventBridge of its objects now; what it tells others is as it was`
+        : `S3 has taken it that ${meant.name} tells EventBridge of its objects, and does not show it yet; see in some minutes: aws s3api get-bucket-notification-configuration --bucket ${meant.name}`,
+    );
   }
   if (!values.print) screen.say(await describeAbandonedUploads(meant));
 }
@@ -53,12 +57,12 @@ async function write(
   read: Awaited<ReturnType<typeof readNotifications>>,
   command: string,
   screen: Screen,
-): Promise<void> {
+): Promise<boolean> {
   const signal = interruption(
     () => `stopped; see aws s3api get-bucket-notification-configuration --bucket ${meant.name}`,
   );
   try {
-    await switchOn(meant, read, signal);
+    return await switchOn(meant, read, signal);
   } catch (error) {
     if (!(error instanceof CloudError && isDenied(error.cause))) throw error;
     screen.say(command);
