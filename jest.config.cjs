@@ -17,5 +17,6 @@ module.exports = {
   modulePathIgnorePatterns: ['<rootDir>/dist', '<rootDir>/greengrass-build'],
   ...(suite === 'default' ? { globalSetup: '<rootDir>/test/build-once.cjs' } : {}),
   testTimeout: 120_000,
-  maxWorkers: 2,
+  // They wait more than they compute.
+  maxWorkers: 3,
 };

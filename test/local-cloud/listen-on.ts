@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -11,10 +12,8 @@ const GIVE_UP_MS = 60_000;
 export async function listenOn(server: Server, port: number): Promise<number> {
   for (const deadline = Date.now() + GIVE_UP_MS; ; await delay(TRY_AGAIN_MS)) {
     try {
-      await new Promise<void>((resolve, reject) => {
-        server.once('error', reject);
-        server.listen(port, '127.0.0.1', resolve);
-      });
+      server.listen(port, '127.0.0.1');
+      await once(server, 'listening'); // or rejects with the error
       return (server.address() as AddressInfo).port;
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE' || Date.now() > deadline) throw error;

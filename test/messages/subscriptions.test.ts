@@ -255,7 +255,7 @@ describe.each(['classic', 'lite'] as const)('subscriptions over the IPC of %s', 
     });
     begin({ bus: site.cloud });
     await hears('mine');
-    expect(filters()).toBe(`a,${SELF}`);
+    await until('the other too', () => filters() === `a,${SELF}`, filters);
     site.nucleus.ipc.drop();
     await until('lost', () => site.nucleus.iotCore.filters.length === 0);
     await hears('again');
