@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { localPathOf } from '../domain/local-path';
 import { withoutQuery } from '../domain/signed-url';
 import { allowedUrl } from './allowed-url';
+import { findClash } from './find-clash';
 import { isObject } from './job-execution';
 
 export type JobAction = 'download' | 'upload' | 'reject';
@@ -116,7 +117,10 @@ function parseDownload(document: unknown, rules: DocumentRules): JobOrder {
     if ('refused' in file) return reject(files === undefined ? file.refused : `files.${i}: ${file.refused}`);
     wanted.push(file);
   }
-  const clash = findClash(wanted);
+  // What is in an archive nobody knows yet: the rest is looked at when it is here.
+  const pathsOf = (isArchive: boolean) =>
+    wanted.filter(({ unpack }) => (unpack !== 'none') === isArchive).map(({ path }) => path);
+  const clash = findClash(pathsOf(false), pathsOf(true));
   if (clash !== undefined) return reject(clash);
   return { action: 'download', files: wanted };
 }
@@ -173,21 +177,6 @@ const refusedPath = (path: string, why: string) => ({
   // Somebody may have put a signed URL there.
   refused: `its path ${JSON.stringify(path.replace(/\?.*/s, '?…').slice(0, 100))} cannot be one below jobs.dir: ${why}`,
 });
-
-/** Two files cannot have one name, nor can one be a folder of the other. */
-function findClash(files: readonly JobFile[]): string | undefined {
-  const paths = files.filter(({ unpack }) => unpack === 'none').map(({ path }) => path);
-  const taken = new Set<string>();
-  for (const path of paths) {
-    if (taken.has(path)) return `two of its files would be ${path}; give each a path of its own`;
-    taken.add(path);
-  }
-  for (const path of paths)
-    for (let at = path.indexOf('/'); at >= 0; at = path.indexOf('/', at + 1))
-      if (taken.has(path.slice(0, at)))
-        return `${path.slice(0, at)} cannot be a file and the folder of ${path}; give one another path`;
-  return undefined;
-}
 
 function parseUpload(document: unknown, { givesFiles }: DocumentRules): JobOrder {
   if (!givesFiles) return reject('this device gives no files by jobs; set jobs.uploadRoots, and s3.bucket');

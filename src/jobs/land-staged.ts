@@ -4,6 +4,7 @@ import { walkFolder } from '../custody/walk-folder';
 import { TransferError } from '../domain/errors';
 import { asDiskError } from '../download/disk-error';
 import { Landing } from '../download/landing';
+import { findClash } from './find-clash';
 import type { JobFileRow } from './jobs-table';
 import type { Staging } from './staging';
 
@@ -22,17 +23,18 @@ const FEW = 32;
  */
 export function planLanding(folder: string, rows: readonly JobFileRow[], staging: Staging): number {
   const { device } = staging;
-  let files = 0;
-  for (const { path } of movesOf(rows, staging)) {
+  const paths = Array.from(movesOf(rows, staging), ({ path }) => path);
+  const clash = findClash(paths);
+  if (clash !== undefined) throw new TransferError('PATH_REFUSED', clash);
+  for (const path of paths) {
     const landing = Landing.open(folder, path, 'none');
     try {
       landing.check(device);
-      files++;
     } finally {
       landing.close();
     }
   }
-  return files;
+  return paths.length;
 }
 
 /**
