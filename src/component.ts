@@ -143,6 +143,7 @@ export class Component {
       this.#jobSources = await openJobSources(this.#config, this.#table, this.#reader, {
         queued: () => this.#up?.worker.wake(),
         ended: () => this.#jobs?.onUploadEnded(),
+        withdraw: (ids) => (this.#up?.worker ?? this.#table).withdraw(ids),
       });
     await recoverUploads(this.#table, [...sources, ...(this.#jobSources?.sources ?? [])], log);
     const { inbox, s3 } = this.#config;

@@ -18,12 +18,12 @@ export interface JobSources {
 
 const ANY_BATCH = 1;
 
-/** @param on told when there are new rows, and when one has ended and that is durable */
+/** @param on told when there are new rows, and when one has ended and that is durable; `withdraw`: see `JobUploads` */
 export async function openJobSources(
   config: Config,
   table: UploadTable,
   reader: UploadReader,
-  on: { readonly queued: () => void; readonly ended: () => void },
+  on: { readonly queued: () => void; readonly ended: () => void } & Pick<JobUploads, 'withdraw'>,
 ): Promise<JobSources | undefined> {
   const { jobs, state, s3 } = config;
   if (jobs.uploadRoots.length === 0 || s3.bucket === undefined) return undefined;
@@ -74,7 +74,7 @@ export async function openJobSources(
       const found = reader.find(id);
       return found === undefined ? undefined : { state: found.state as 'queued', reason: found.message };
     },
-    withdraw: (ids) => table.withdraw(ids),
+    withdraw: on.withdraw,
   };
   return { copyFolder, sources, uploads };
 }

@@ -23,6 +23,6 @@ export interface JobUploads {
   enqueue(files: readonly CollectedFile[], onRow: (index: number, uploadId: number) => void): Promise<void>;
   /** @returns undefined when it is forgotten */
   find(uploadId: number): QueuedUpload | undefined;
-  /** Those not yet begun are not sent any more. */
+  /** They are not sent any more, those under way are cut off; on return none of them is open, nor its file read. */
   withdraw(uploadIds: readonly number[]): Promise<void>;
 }

@@ -61,7 +61,7 @@ export class UploadJob {
     }
   }
 
-  /** What is not begun is not sent any more. */
+  /** What is not delivered is not sent any more, and its copy not read. */
   async withdraw(job: Job): Promise<void> {
     const ids = this.options.table
       .files(job)

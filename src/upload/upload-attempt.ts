@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { asTransferError } from '../domain/errors';
 import type { FilePlace } from './open-file';
 import type { Upload } from './upload-row';
@@ -7,12 +8,25 @@ export class UploadAttempt {
   /** Bytes of each part under way that have left; a part that is done counts in `doneBytes`. */
   readonly #leaving = new Map<number, number>();
   #doneBytes = 0;
+  readonly #cutOff = new AbortController();
 
   constructor(
     public row: Upload,
     readonly file: FilePlace,
     readonly startedAtMs: number,
-  ) {}
+  ) {
+    // A request, a part and a buffer each listen while they last: their number says nothing.
+    setMaxListeners(0, this.signal);
+  }
+
+  get signal(): AbortSignal {
+    return this.#cutOff.signal;
+  }
+
+  /** It ends where it stands. */
+  cutOff(): void {
+    this.#cutOff.abort();
+  }
 
   /** A call failed whose answer may be all that was lost. */
   noteOutcome(error: unknown): void {

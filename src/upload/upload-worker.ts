@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import type { Clock } from '../clock';
 import { asTransferError, hasCode, TransferError } from '../domain/errors';
 import type { Link } from '../link/link';
@@ -6,7 +5,7 @@ import type { Log } from '../log';
 import { RunLoop } from '../run-loop';
 import type { AccountGate } from './account-gate';
 import type { FilePlace } from './open-file';
-import { concludeFailure } from './transitions';
+import { type Conclusion, concludeFailure } from './transitions';
 import { type Delivery, UploadAttempt } from './upload-attempt';
 import type { Upload } from './upload-row';
 import type { UploadTable } from './upload-table';
@@ -54,17 +53,18 @@ const STOP_GRACE_MS = 1_500;
 /** Takes rows that are due, sends them side by side, and concludes each in the ledger. */
 export class UploadWorker {
   readonly #active = new Set<UploadAttempt>();
-  readonly #work = new Set<Promise<void>>();
-  readonly #ahead: Upload[] = [];
+  /** With the row that each is for. */
+  readonly #work = new Map<Promise<void>, number>();
+  #ahead: Upload[] = [];
+  #taking: Promise<readonly Upload[]> = Promise.resolve([]);
+  /** Rows that nobody wants sent any more. */
+  readonly #unwanted = new Set<number>();
   readonly #sourceOf: ReadonlyMap<number, UploadSource>;
   readonly #loop: RunLoop;
-  readonly #cutOff = new AbortController();
   #finished: Promise<void> = Promise.resolve();
   #broken: Error | undefined;
 
   constructor(private readonly options: WorkerOptions) {
-    // A request, a part and a buffer each listen while they last: their number says nothing.
-    setMaxListeners(0, this.#cutOff.signal);
     this.#loop = new RunLoop(() => this.#step(), options.clock);
     this.#sourceOf = new Map(options.sources.map((source) => [source.outboxId, source]));
   }
@@ -93,9 +93,26 @@ export class UploadWorker {
   /** Resolves when every attempt is concluded. */
   async stop(): Promise<void> {
     void this.#loop.stop();
-    const grace = setTimeout(() => this.#cutOff.abort(), STOP_GRACE_MS);
+    const grace = setTimeout(() => this.#cutOff(this.#active), STOP_GRACE_MS);
     await this.#finished.catch(() => undefined);
     clearTimeout(grace);
+  }
+
+  /**
+   * Nobody wants these rows sent any more. What is under way is cut off, unless it is just being delivered.
+   * Resolves when none of them is open: nobody reads their files any more.
+   */
+  async withdraw(ids: readonly number[]): Promise<void> {
+    for (const id of ids) this.#unwanted.add(id);
+    try {
+      await this.options.table.withdraw(ids);
+      await this.#taking; // it may have been first
+      this.#putBack((row) => this.#unwanted.has(row.id));
+      this.#cutOff([...this.#active].filter(({ row }) => this.#unwanted.has(row.id)));
+      await Promise.all([...this.#work].flatMap(([work, id]) => (this.#unwanted.has(id) ? [work] : [])));
+    } finally {
+      for (const id of ids) this.#unwanted.delete(id);
+    }
   }
 
   /** @returns for how many milliseconds there is nothing to do */
@@ -118,8 +135,18 @@ export class UploadWorker {
   }
 
   async #drain(): Promise<void> {
-    for (const row of this.#ahead.splice(0)) this.#track(this.#release(row));
-    while (this.#work.size > 0) await Promise.all(this.#work);
+    this.#putBack(() => true);
+    while (this.#work.size > 0) await Promise.all(this.#work.keys());
+  }
+
+  #putBack(isOut: (row: Upload) => boolean): void {
+    const rows = this.#ahead.filter(isOut);
+    this.#ahead = this.#ahead.filter((row) => !rows.includes(row));
+    for (const row of rows) this.#track(this.#release(row), row);
+  }
+
+  #cutOff(attempts: Iterable<UploadAttempt>): void {
+    for (const attempt of attempts) attempt.cutOff();
   }
 
   #startAhead(): void {
@@ -128,7 +155,7 @@ export class UploadWorker {
       const row = this.#ahead.shift()!;
       const source = this.#sourceOf.get(row.outboxId)!;
       if (this.options.link.status.state === 'down' || this.options.gate.admits(source.prefix) < 1) {
-        this.#track(this.#release(row)); // closed since it was taken: back in line, so that others may pass
+        this.#track(this.#release(row), row); // closed since it was taken: back in line, so that others may pass
         continue;
       }
       this.options.gate.enter(source.prefix);
@@ -139,23 +166,24 @@ export class UploadWorker {
           this.#active.delete(attempt);
           this.#startAhead();
         }),
+        row,
       );
     }
   }
 
   /** Work that throws is a defect of ours, or of the ledger: the worker ends, and says so through `finished`. */
-  #track(work: Promise<void>): void {
+  #track(work: Promise<void>, { id }: Upload): void {
     const tracked = work
       .catch((error: Error) => {
         this.#broken ??= error;
         void this.#loop.stop();
-        this.#cutOff.abort();
+        this.#cutOff(this.#active);
       })
       .finally(() => {
         this.#work.delete(tracked);
         this.wake();
       });
-    this.#work.add(tracked);
+    this.#work.set(tracked, id);
   }
 
   /** @returns whether anything was taken */
@@ -167,7 +195,7 @@ export class UploadWorker {
     for (const source of [...this.#sourceOf.values()].sort((a, b) => b.priority - a.priority)) {
       const limit = Math.min(AHEAD.files - this.#ahead.length, this.#roomFor(source));
       if (limit < 1) continue;
-      const rows = await this.options.table.take({
+      this.#taking = this.options.table.take({
         outboxId: source.outboxId,
         newestFirst: source.newestFirst,
         limit,
@@ -176,6 +204,7 @@ export class UploadWorker {
         nowMs,
         busyKeys: new Set([...this.active.map(({ row }) => row.objectKey), ...this.#ahead.map((row) => row.objectKey)]),
       });
+      const rows = await this.#taking;
       this.#ahead.push(...rows);
       taken += rows.length;
       this.#startAhead();
@@ -214,9 +243,9 @@ export class UploadWorker {
   async #attempt(attempt: UploadAttempt, source: UploadSource): Promise<void> {
     let delivery: Delivery;
     try {
-      delivery = await this.options.send(attempt, this.#cutOff.signal);
+      delivery = await this.options.send(attempt, attempt.signal);
     } catch (cause) {
-      const error = this.#cutOff.signal.aborted
+      const error = attempt.signal.aborted
         ? new TransferError('STOPPING', 'stopping', { cause })
         : asTransferError(cause);
       await this.#conclude(attempt, source, error);
@@ -245,29 +274,36 @@ export class UploadWorker {
     const linkUp = error.recovery !== 'await-link' || (await this.#isLinkUp(error));
     const { row } = attempt;
     const nowMs = this.options.clock.nowMs();
-    const conclusion = concludeFailure(
-      error,
-      {
-        retry: { baseMs: RETRY_BASE_MS, capMs: this.options.retryMaxMs },
-        account: { baseMs: RETRY_BASE_MS, capMs: this.options.accountProbeMaxMs },
-      },
-      {
-        failures: row.failures,
-        linkUp,
-        accountProbeAtMs:
-          probeAtMs === undefined
-            ? undefined
-            : nowMs + Math.max(0, Math.ceil(probeAtMs - this.options.clock.monotonicMs())),
-        nowMs,
-        dice: this.options.dice(),
-      },
+    const conclusion = this.#unlessUnwanted(
+      row,
+      concludeFailure(
+        error,
+        {
+          retry: { baseMs: RETRY_BASE_MS, capMs: this.options.retryMaxMs },
+          account: { baseMs: RETRY_BASE_MS, capMs: this.options.accountProbeMaxMs },
+        },
+        {
+          failures: row.failures,
+          linkUp,
+          accountProbeAtMs:
+            probeAtMs === undefined
+              ? undefined
+              : nowMs + Math.max(0, Math.ceil(probeAtMs - this.options.clock.monotonicMs())),
+          nowMs,
+          dice: this.options.dice(),
+        },
+      ),
     );
     await this.options.table.conclude(row, conclusion, error);
     const fields = { id: row.id, key: row.objectKey, code: error.code, reason: error.message, attempt: row.attempt };
     if (conclusion.event === 'fail') source.onEnded(attempt.row, 'failed');
     if (conclusion.event === 'supersede') source.onEnded(attempt.row, 'superseded');
     if (conclusion.event === 'fail') this.options.log.error(fields, 'file cannot be delivered');
-    else if (conclusion.event === 'supersede') this.options.log.info(fields, 'file changed, its new version follows');
+    else if (conclusion.event === 'supersede')
+      this.options.log.info(
+        fields,
+        error.recovery === 'supersede' ? 'file changed, its new version follows' : 'file is not wanted any more',
+      );
     else if (conclusion.event !== 'release' && error.recovery !== 'await-account')
       this.options.log.warn(fields, 'attempt failed, another follows');
   }
@@ -281,10 +317,14 @@ export class UploadWorker {
     }
   }
 
+  #unlessUnwanted({ id }: Upload, conclusion: Conclusion): Conclusion {
+    return this.#unwanted.has(id) ? { event: 'supersede' } : conclusion;
+  }
+
   async #release(row: Upload): Promise<void> {
     await this.options.table.conclude(
       row,
-      { event: 'release' },
+      this.#unlessUnwanted(row, { event: 'release' }),
       new TransferError('NOT_STARTED', 'taken, and put back before anything was sent'),
     );
   }

@@ -6,8 +6,8 @@ import { JobTaker } from '../support/job-taker';
 let taker: JobTaker;
 let logs: string;
 
-const begin = async (jobs: object = {}): Promise<void> => {
-  taker = await JobTaker.create({ hasBucket: true });
+const begin = async (jobs: object = {}, more: Partial<Parameters<typeof JobTaker.create>[0]> = {}): Promise<void> => {
+  taker = await JobTaker.create({ hasBucket: true, ...more });
   logs = join(taker.courier.dir, 'var/log');
   mkdirSync(join(logs, 'deep'), { recursive: true });
   writeFileSync(join(logs, 'a.log'), 'one\n');
@@ -130,6 +130,26 @@ describe('a job that asks for files', () => {
     await taker.until('given up', () => copies().length === 0 && taker.status?.current === undefined);
     taker.cloud.faults.clear();
     expect(taker.courier.component.status().uploads).toMatchObject({ queued: 0, done: 0 });
+  });
+
+  it('sends nothing more once it is cancelled in the middle, and what was under way is no failure', async () => {
+    await begin({}, { config: { upload: { parallelFiles: 1, stallSeconds: 60 } } });
+    const stall = taker.cloud.faults.add({ kind: 'stall', operation: 'PutObject', skip: 1 });
+    await taker.courier.start();
+    const job = taker.send({ paths: [logs] });
+    await stall.waitForHits();
+    const count = () => taker.courier.component.status().uploads;
+    await taker.until('one under way, one taken ahead', () => count().done === 1 && count().uploading === 2);
+    taker.control.cancelJob(job, { force: true });
+    await taker.until('over', () => taker.status?.ended.length === 1);
+    expect(copies()).toEqual([]);
+    stall.release();
+    writeFileSync(join(logs, 'next'), 'four\n');
+    expect((await taker.ended(taker.send({ paths: ['next'] }))).status).toBe('SUCCEEDED');
+    await taker.until('counted', () => count().done === 2);
+    expect(count()).toMatchObject({ superseded: 2, failed: 0, queued: 0, uploading: 0 });
+    expect(taker.courier.logs.filter(({ level }) => level === 'error')).toEqual([]);
+    expect(taker.cloud.requests.filter(({ operation }) => operation === 'PutObject')).toHaveLength(3);
   });
 
   it('brings a file by key with its own credentials, with the mode it had', async () => {
