@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import type { Config } from '../config/schema';
-import { asTransferError } from '../domain/errors';
+import { asTransferError, type ErrorCode, TransferError } from '../domain/errors';
 import { fingerprintOf } from '../domain/fingerprint';
 import { KeyTemplate } from '../domain/key-template';
 import type { JobUploads } from '../jobs/job-uploads';
@@ -69,6 +69,15 @@ export async function openJobSources(
         })),
       );
       on.queued();
+    },
+    look: (ids) => {
+      const { open, partBytes } = reader.lookAt(ids);
+      const problemOf = ({ code, message }: (typeof open)[number]) =>
+        code === null ? undefined : new TransferError(code as ErrorCode, message ?? code);
+      return {
+        open: open.map((each) => ({ state: each.state, files: each.files, problem: problemOf(each) })),
+        partBytes,
+      };
     },
     find: (id) => {
       const found = reader.find(id);

@@ -303,7 +303,7 @@ const jobs = section({
   retryMinutes: number()
     .pipe(z.number().min(1).max(43_200))
     .default(60)
-    .describe('A download that gets nothing for so long, although AWS IoT can be reached, has failed.'),
+    .describe('A job of which nothing comes or goes for so long, although AWS IoT can be reached, has failed.'),
 });
 
 const mqtt = section({

@@ -11,7 +11,8 @@ export interface Setbacks {
 }
 
 export type NextTry =
-  | { readonly kind: 'fail' }
+  /** `ifReachable`: unless it is the device's whole way out that is shut. */
+  | { readonly kind: 'fail'; readonly ifReachable: boolean }
   /** By a document that is asked for anew: its URLs are fresh. */
   | { readonly kind: 'again'; readonly pauses: boolean };
 
@@ -22,7 +23,7 @@ const MAX_OF_DISK = 3;
 /** Pure. A job that cannot succeed says so, instead of being tried for ever. @param retryMs how long a link may be bad */
 export function decideAfterFailure(error: TransferError, setbacks: Setbacks, retryMs: number): NextTry {
   const { failures, expired, damaged, barrenMs } = setbacks;
-  const fail = { kind: 'fail' } as const;
+  const fail = { kind: 'fail', ifReachable: false } as const;
   switch (error.code) {
     case 'URL_EXPIRED':
       return expired >= MAX_EXPIRED ? fail : { kind: 'again', pauses: expired > 1 };
@@ -36,6 +37,7 @@ export function decideAfterFailure(error: TransferError, setbacks: Setbacks, ret
     case 'SOURCE_UNREADABLE':
       return failures >= MAX_OF_DISK || error.code.startsWith('SOURCE') ? fail : { kind: 'again', pauses: true };
     default:
-      return error.recovery === 'give-up' || barrenMs >= retryMs ? fail : { kind: 'again', pauses: true };
+      if (error.recovery === 'give-up') return fail;
+      return barrenMs >= retryMs ? { kind: 'fail', ifReachable: true } : { kind: 'again', pauses: true };
   }
 }

@@ -13,7 +13,7 @@ import type { Job, JobsTable } from './jobs-table';
 import { isWorthTelling, percentOf } from './progress';
 import { type StatusDetails, statusDetails } from './status-details';
 import type { JobEnd } from './transitions';
-import type { UploadJob } from './upload-job';
+import type { OnWaiting, UploadJob } from './upload-job';
 
 export interface RunnerOptions {
   readonly table: JobsTable;
@@ -115,7 +115,7 @@ export class JobRunner {
         job.executionNumber === except.executionNumber &&
         job.queuedAt === except.queuedAt;
       if (job.state !== 'running' || isIt) continue; // what has begun to land is gone on with, and told
-      await this.#tidy(job);
+      await this.#tidy(job, true);
       await table.step(job, 'abandon', { outcome: 'superseded' });
       log.warn({ job: job.jobId }, 'the job is over in the cloud');
     }
@@ -199,7 +199,10 @@ export class JobRunner {
     }
     const problem = upload!.findProblem(order.paths);
     if (problem !== undefined) return this.#end(current, 'REJECTED', statusDetails({ reason: problem }));
-    const onWaiting = (reason: string | undefined): void => this.#waiting(current, reason);
+    const onWaiting: OnWaiting = (problem, isStuck) => {
+      if (isStuck && this.#barrenMs(current) >= this.options.retryMs) throw problem;
+      this.#waiting(current, problem?.message);
+    };
     const details = await upload!.run(current.job, order.paths, onProgress, onWaiting, signal);
     return this.#end(current, 'SUCCEEDED', details);
   }
@@ -222,17 +225,18 @@ export class JobRunner {
   /** @returns true */
   async #end(current: Current, status: JobEnd, details: StatusDetails): Promise<true> {
     const { table, log } = this.options;
-    if (status !== 'SUCCEEDED') await this.#tidy(current.job);
+    if (status !== 'SUCCEEDED') await this.#tidy(current.job, false);
     current.job = await table.step(current.job, 'end', { status, details });
-    if (status === 'SUCCEEDED') await this.#tidy(current.job);
+    if (status === 'SUCCEEDED') await this.#tidy(current.job, false);
     const fields = { job: current.job.jobId, ...(details.reason === undefined ? {} : { reason: details.reason }) };
     if (status === 'SUCCEEDED') log.info(fields, 'job succeeded');
     else log.warn(fields, status === 'FAILED' ? 'job failed' : 'job rejected');
     return true;
   }
 
-  async #tidy(job: Job): Promise<void> {
-    await this.options.upload?.withdraw(job);
+  /** @param isUnwanted the cloud wants nothing of it any more, nor hear what has failed */
+  async #tidy(job: Job, isUnwanted: boolean): Promise<void> {
+    await this.options.upload?.withdraw(job, isUnwanted);
     this.options.download?.discard(job);
     this.options.upload?.discard(job);
   }
@@ -240,16 +244,15 @@ export class JobRunner {
   /** @returns whether the job has failed by it */
   async #failed(current: Current, error: TransferError, signal: AbortSignal): Promise<boolean> {
     const { clock, dice, log, retryMs } = this.options;
-    const { code, message, recovery } = error;
+    const { code, message } = error;
     const isBus = hasCode(error, 'BUS_UNAVAILABLE', 'NO_ANSWER', 'MESSAGE_DENIED');
     if (isBus) throw error; // it goes on when the cloud can be asked again
     current.failures += 1;
     if (code === 'URL_EXPIRED') current.expired += 1;
     if (code === 'DOWNLOAD_DAMAGED') current.damaged += 1;
     if (code === 'DOWNLOAD_DAMAGED' || code === 'OBJECT_CHANGED') current.doneBytes = 0; // it begins anew
-    const barrenMs = clock.monotonicMs() - current.aliveAtMs;
-    const next = decideAfterFailure(error, { ...current, barrenMs }, retryMs);
-    if (next.kind === 'fail' && !(recovery === 'await-link' && (await this.#isCutOff(current, signal))))
+    const next = decideAfterFailure(error, { ...current, barrenMs: this.#barrenMs(current) }, retryMs);
+    if (next.kind === 'fail' && !(next.ifReachable && (await this.#isCutOff(current, signal))))
       return this.#end(current, 'FAILED', statusDetails({ code, reason: message }));
     log.warn({ job: current.job.jobId, code, reason: message }, 'attempt failed, another follows');
     this.#waiting(current, message);
@@ -260,6 +263,11 @@ export class JobRunner {
         AbortSignal.any([current.pause.signal, signal]),
       );
     return false;
+  }
+
+  /** For so long nothing has come, or gone. */
+  #barrenMs({ aliveAtMs }: Current): number {
+    return this.options.clock.monotonicMs() - aliveAtMs;
   }
 
   /** Whether it is the device's whole way out that is shut, and not the one to the file: then nothing has failed. */
@@ -321,7 +329,7 @@ export class JobRunner {
     // What has begun to land ends so: half of it would be worse than all.
     const state = job.state === 'landing' ? (await this.#land(job)).state : job.state;
     const now = { ...job, state };
-    await this.#tidy(now);
+    await this.#tidy(now, true);
     await table.step(now, 'abandon', { outcome: why });
   }
 

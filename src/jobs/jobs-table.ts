@@ -136,6 +136,20 @@ export class JobsTable {
     });
   }
 
+  /** How many files a job sends, and the rows of those that are not known to be delivered. */
+  uploads(job: Job): { readonly bytes: number; readonly sentBytes: number; readonly unsent: readonly number[] } {
+    const sums = this.#sql
+      .prepare(
+        `SELECT coalesce(SUM(size_bytes), 0) AS bytes,
+           coalesce(SUM(size_bytes) FILTER (WHERE state = 'sent'), 0) AS sentBytes FROM job_file WHERE job = ?`,
+      )
+      .get(job.id) as { bytes: number; sentBytes: number };
+    const rows = this.#sql
+      .prepare("SELECT upload_id AS id FROM job_file WHERE job = ? AND state <> 'sent' AND upload_id IS NOT NULL")
+      .all(job.id) as { id: number }[];
+    return { ...sums, unsent: rows.map(({ id }) => id) };
+  }
+
   /** Inside the transaction that queues its upload. */
   addUpload(job: Job, number: number, source: string, sizeBytes: number, uploadId: number): void {
     this.#sql.exactlyOne(

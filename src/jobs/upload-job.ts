@@ -7,6 +7,7 @@ import type { OnProgress } from './download-job';
 import { findAskedFiles, findPathProblem } from './find-asked-files';
 import type { JobUploads } from './job-uploads';
 import type { Job, JobFileRow, JobsTable } from './jobs-table';
+import { judgeUploads } from './judge-uploads';
 import { type StatusDetails, statusDetails } from './status-details';
 
 export interface UploadJobOptions extends CollectOptions {
@@ -17,8 +18,15 @@ export interface UploadJobOptions extends CollectOptions {
   readonly clock: Clock;
 }
 
+/**
+ * Told at each look. @param problem what keeps a file @param isStuck nothing of the job goes because of it
+ * @throws when that is to end it
+ */
+export type OnWaiting = (problem: TransferError | undefined, isStuck: boolean) => void;
+
 /** Why a file waits is not told to us. */
 const LOOK_MS = 10_000;
+const CHANGED = 'it was written to or removed while it was sent; raise jobs.copyMaxBytes, so that a copy is sent';
 
 /** Sends files that a job asks for: copied as they are at that moment, and queued like any other file. */
 export class UploadJob {
@@ -44,29 +52,30 @@ export class UploadJob {
     job: Job,
     paths: readonly string[],
     onProgress: OnProgress,
-    onWaiting: (reason: string | undefined) => void,
+    onWaiting: OnWaiting,
     signal: AbortSignal,
   ): Promise<StatusDetails> {
-    const { table, clock } = this.options;
+    const { table, uploads, clock } = this.options;
     if (table.files(job).length === 0) await this.#collect(job, paths, signal);
     for (;;) {
       if (signal.aborted) throw new TransferError('STOPPING', 'stopping');
       this.#sleeper = new AbortController();
-      const rows = table.files(job);
-      const { open, failures, reason } = this.#lookAt(rows);
-      onProgress(bytesOf(rows.filter(({ state }) => state === 'sent')), bytesOf(rows));
-      onWaiting(reason);
-      if (open === 0) return this.#conclude(rows, failures);
+      const { bytes, sentBytes, unsent } = table.uploads(job);
+      const { open, partBytes } = uploads.look(unsent);
+      const { files, problem, isStuck } = judgeUploads(open);
+      onProgress(sentBytes + partBytes, bytes);
+      if (files === 0) return this.#conclude(table.files(job));
+      onWaiting(problem, isStuck);
       await clock.sleep(LOOK_MS, AbortSignal.any([this.#sleeper.signal, signal]));
     }
   }
 
-  /** What is not delivered is not sent any more, and its copy not read. */
-  async withdraw(job: Job): Promise<void> {
-    const ids = this.options.table
-      .files(job)
-      .flatMap(({ uploadId, state }) => (state === 'wanted' ? (uploadId ?? []) : []));
-    if (ids.length > 0) await this.options.uploads.withdraw(ids);
+  /** What is not delivered is not sent any more, and its copy not read. @param isUnwanted what has failed is no failure either */
+  async withdraw(job: Job, isUnwanted: boolean): Promise<void> {
+    const { table, uploads } = this.options;
+    const { unsent } = table.uploads(job);
+    const ids = isUnwanted ? unsent : unsent.filter((id) => uploads.find(id)?.state !== 'failed');
+    if (ids.length > 0) await uploads.withdraw(ids);
   }
 
   discard(job: Job): void {
@@ -97,30 +106,17 @@ export class UploadJob {
     });
   }
 
-  #lookAt(rows: readonly JobFileRow[]): { open: number; failures: string[]; reason: string | undefined } {
-    let open = 0;
-    let reason: string | undefined;
-    const failures: string[] = [];
-    for (const { state, uploadId, source } of rows) {
-      if (state === 'sent') continue;
-      const upload = this.options.uploads.find(uploadId!);
-      if (upload?.state === 'queued' || upload?.state === 'uploading') {
-        open++;
-        reason ??= upload.reason;
-      } else if (upload?.state !== 'done')
-        failures.push(
-          `${printableName(Buffer.from(source))}: ${upload?.reason ?? 'it was written to or removed while it was sent; raise jobs.copyMaxBytes, so that a copy is sent'}`,
-        );
-    }
-    return { open, failures, reason };
-  }
-
-  #conclude(rows: readonly JobFileRow[], failures: readonly string[]): StatusDetails {
-    if (failures.length > 0)
+  /** None of them is open. */
+  #conclude(rows: readonly JobFileRow[]): StatusDetails {
+    const lost = rows.filter(({ state }) => state !== 'sent');
+    if (lost.length > 0) {
+      const { source, uploadId } = lost[0]!;
+      const { reason = CHANGED } = this.options.uploads.find(uploadId!) ?? {};
       throw new TransferError(
         'SOURCE_MISSING',
-        `${failures.length} of ${rows.length} files were not delivered; ${failures[0]}`,
+        `${lost.length} of ${rows.length} files were not delivered; ${printableName(Buffer.from(source))}: ${reason}`,
       );
+    }
     return statusDetails({
       files: rows.length,
       bytes: bytesOf(rows),

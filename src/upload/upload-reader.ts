@@ -23,6 +23,32 @@ export class UploadReader {
     return describeUpload(upload, path, this.#parts.of(id));
   }
 
+  /** Those of these rows that are not ended, by what keeps them, and bytes of them that S3 has in parts. */
+  lookAt(ids: readonly number[]): {
+    readonly open: readonly {
+      readonly state: 'queued' | 'uploading';
+      readonly code: string | null;
+      readonly message: string | null;
+      readonly files: number;
+    }[];
+    readonly partBytes: number;
+  } {
+    const among = JSON.stringify(ids);
+    const open = this.#sql
+      .prepare(
+        `SELECT state, error_code AS code, MIN(error_message) AS message, COUNT(*) AS files FROM upload
+         WHERE id IN (SELECT value FROM json_each(?)) AND state IN ('queued', 'uploading') GROUP BY state, error_code`,
+      )
+      .all(among) as ReturnType<UploadReader['lookAt']>['open'];
+    const { partBytes } = this.#sql
+      .prepare(
+        `SELECT coalesce(SUM(size_bytes), 0) AS partBytes FROM part
+         WHERE upload_id IN (SELECT value FROM json_each(?))`,
+      )
+      .get(among) as { partBytes: number };
+    return { open, partBytes };
+  }
+
   /** @throws when there is no such row */
   summarize(id: number): UploadSummary {
     return summarizeUpload(uploadOf(this.#sql.prepare('SELECT * FROM upload WHERE id = ?').get(id) as UploadRecord));

@@ -89,7 +89,7 @@ export class UploadTable {
       let id = this.#nextId();
       for (const file of files) {
         // Taken in the meantime, it is no longer ours to end: the worker will see that the file changed.
-        const replacedBytes = file.replaces === undefined ? undefined : this.#supersedeQueued(file.replaces);
+        const replacedBytes = file.replaces === undefined ? undefined : this.#supersede(file.replaces, 'queued');
         if (replacedBytes !== undefined) made.push(['queued', 'superseded', replacedBytes]);
         made.push([undefined, this.#insert(id, file, queuedAtMs), file.sizeBytes]);
         file.onInserted?.(id);
@@ -119,10 +119,12 @@ export class UploadTable {
     return taken;
   }
 
-  /** Nobody wants them sent any more; those under way go on. */
+  /** Nobody wants them sent any more, nor hear that they failed; those under way go on. */
   async withdraw(ids: readonly number[]): Promise<void> {
-    const sizes = await this.ledger.write(() => ids.map((id) => this.#supersedeQueued(id)));
-    for (const bytes of sizes) if (bytes !== undefined) this.#tally.move('queued', 'superseded', bytes);
+    for (const from of ['queued', 'failed'] as const) {
+      const sizes = await this.ledger.write(() => ids.map((id) => this.#supersede(id, from)));
+      for (const bytes of sizes) if (bytes !== undefined) this.#tally.move(from, 'superseded', bytes);
+    }
   }
 
   /** When the next deferred row becomes due that is not by `afterMs`, Unix milliseconds. */
@@ -213,7 +215,7 @@ export class UploadTable {
     const outside = this.#sql
       .prepare("SELECT id FROM upload WHERE state = 'queued' AND outbox_id NOT IN (SELECT value FROM json_each(?))")
       .all(JSON.stringify(outboxIds)) as { id: number }[];
-    for (const { id } of outside) this.#supersedeQueued(id);
+    for (const { id } of outside) this.#supersede(id, 'queued');
     return outside.length;
   }
 
@@ -260,13 +262,13 @@ export class UploadTable {
     return state;
   }
 
-  /** @returns its size, undefined when it is no longer queued */
-  #supersedeQueued(id: number): number | undefined {
+  /** @returns its size, undefined when it is so no longer */
+  #supersede(id: number, from: 'queued' | 'failed'): number | undefined {
     const row = this.#sql
       .prepare(
-        "UPDATE upload SET state = 'superseded', concluded_at_ms = ? WHERE id = ? AND state = 'queued' RETURNING size_bytes",
+        "UPDATE upload SET state = 'superseded', concluded_at_ms = ? WHERE id = ? AND state = ? RETURNING size_bytes",
       )
-      .get(this.nowMs(), id) as { size_bytes: number } | undefined;
+      .get(this.nowMs(), id, from) as { size_bytes: number } | undefined;
     if (row !== undefined) this.#leaveMultipart(id);
     return row?.size_bytes;
   }

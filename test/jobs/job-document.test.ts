@@ -7,6 +7,7 @@ import { findPathProblem } from '../../src/jobs/find-asked-files';
 import { type DocumentRules, type JobOrder, parseJobDocument } from '../../src/jobs/job-document';
 import { findExecution, findExecutionState, findPending } from '../../src/jobs/job-execution';
 import { JOBS_MIGRATION } from '../../src/jobs/jobs-schema';
+import { judgeUploads } from '../../src/jobs/judge-uploads';
 import { isWorthTelling, percentOf } from '../../src/jobs/progress';
 import { statusDetails } from '../../src/jobs/status-details';
 import { ENDS, TRANSITIONS } from '../../src/jobs/transitions';
@@ -252,6 +253,31 @@ describe('what the cloud says', () => {
   });
 });
 
+describe('files on their way up for a job', () => {
+  const queued = (files: number, code?: ConstructorParameters<typeof TransferError>[0]) => ({
+    state: 'queued' as const,
+    files,
+    problem: code && new TransferError(code, code),
+  });
+  const verdict = (...open: Parameters<typeof judgeUploads>[0]) => {
+    const { files, problem, isStuck } = judgeUploads(open);
+    return [files, problem?.code, isStuck];
+  };
+
+  it('are stuck when the account lets none go, or when each has failed; not while one is under way or in line', () => {
+    expect(verdict()).toEqual([0, undefined, false]);
+    expect(verdict(queued(3))).toEqual([3, undefined, false]);
+    expect(verdict(queued(3), queued(1, 'S3_THROTTLED'))).toEqual([4, 'S3_THROTTLED', false]);
+    expect(verdict(queued(3, 'S3_INTERNAL'), queued(1, 'S3_THROTTLED'))).toEqual([4, 'S3_INTERNAL', true]);
+    expect(verdict(queued(3), queued(2, 'S3_THROTTLED'), queued(1, 'ACCESS_DENIED'))).toEqual([
+      6,
+      'ACCESS_DENIED',
+      true,
+    ]);
+    expect(verdict({ ...queued(1, 'ACCESS_DENIED'), state: 'uploading' })).toEqual([1, 'ACCESS_DENIED', false]);
+  });
+});
+
 describe('paths that a job may ask for', () => {
   const roots = ['/var/log/app', '/data'];
   it.each([
@@ -291,6 +317,15 @@ describe('a job after a failure', () => {
     expect([kind('NO_ROOM'), kind('NO_ROOM', { failures: 3 })]).toEqual(['again', 'fail']);
     expect([kind('URL_REFUSED'), kind('ARCHIVE_REFUSED'), kind('SOURCE_MISSING')]).toEqual(['fail', 'fail', 'fail']);
     expect([kind('ACCESS_DENIED'), kind('ACCESS_DENIED', { barrenMs: 1_000 })]).toEqual(['again', 'fail']);
+  });
+
+  it('asks first whether the cloud can be reached where only time has passed', () => {
+    const next = (code: ConstructorParameters<typeof TransferError>[0]) =>
+      decideAfterFailure(new TransferError(code, ''), { ...none, failures: 3, barrenMs: 1_000 }, 1_000);
+    for (const code of ['S3_UNREACHABLE', 'ACCESS_DENIED', 'S3_THROTTLED'] as const)
+      expect(next(code)).toEqual({ kind: 'fail', ifReachable: true });
+    for (const code of ['URL_REFUSED', 'NO_ROOM', 'SOURCE_MISSING'] as const)
+      expect(next(code)).toEqual({ kind: 'fail', ifReachable: false });
   });
 });
 

@@ -1,7 +1,18 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, existsSync, mkdirSync, readdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
+import { Courier } from '../support/courier';
 import { JobTaker } from '../support/job-taker';
+import { SkippingClock } from '../support/skipping-clock';
 
 let taker: JobTaker;
 let logs: string;
@@ -150,6 +161,61 @@ describe('a job that asks for files', () => {
     expect(count()).toMatchObject({ superseded: 2, failed: 0, queued: 0, uploading: 0 });
     expect(taker.courier.logs.filter(({ level }) => level === 'error')).toEqual([]);
     expect(taker.cloud.requests.filter(({ operation }) => operation === 'PutObject')).toHaveLength(3);
+  });
+
+  it('fails when nothing of it may go for so long, and lets the next one pass', async () => {
+    const clock = new SkippingClock();
+    await begin({}, { edge: { clock } });
+    taker.courier.sections.jobs = { uploadRoots: [logs], retryMinutes: 1, dir: taker.folder };
+    const denied = taker.cloud.faults.add({
+      kind: 'error',
+      operation: 'PutObject',
+      key: /\/jobs\//,
+      code: 'AccessDenied',
+      count: Number.POSITIVE_INFINITY,
+    });
+    await taker.courier.start();
+    const job = taker.send({ paths: [logs] });
+    const next = taker.send({ url: taker.url(await taker.put('one', '1')) });
+    await taker.waitFor(job, ({ statusDetails }) => statusDetails.waiting !== undefined);
+    expect(taker.control.describeJobExecution(next, Courier.thing).status).toBe('QUEUED');
+    clock.skip(61_000);
+    const { status, statusDetails } = await taker.ended(job);
+    expect([status, statusDetails.code, statusDetails.reason]).toEqual([
+      'FAILED',
+      'ACCESS_DENIED',
+      expect.stringMatching(/s3:PutObject/),
+    ]);
+    expect((await taker.ended(next)).status).toBe('SUCCEEDED');
+    denied.remove();
+    expect(taker.courier.component.status().uploads).toMatchObject({
+      queued: 0,
+      uploading: 0,
+      failed: 0,
+      superseded: 3,
+    });
+    expect(copies()).toEqual([]);
+    const other = taker.send({ paths: ['a.log'] });
+    expect((await taker.ended(other)).status).toBe('SUCCEEDED');
+    expect(taker.courier.keys().filter((key) => key.startsWith('device00/jobs/'))).toEqual([keyOf(other, 'a.log')]);
+  });
+
+  it('leaves no failed file behind when it is cancelled', async () => {
+    await begin({ copyMaxBytes: 0 });
+    const down = taker.cloud.faults.add({ kind: 'slowDown', operation: 'PutObject', count: Number.POSITIVE_INFINITY });
+    await taker.courier.start();
+    const job = taker.send({ paths: ['a.log', 'c.txt'] });
+    await down.waitForHits();
+    rmSync(join(logs, 'a.log'));
+    await taker.until('failed', () => taker.courier.component.status().uploads.failed === 1);
+    taker.control.cancelJob(job, { force: true });
+    await taker.until('over', () => taker.status?.ended.length === 1);
+    expect(taker.courier.component.status().uploads).toMatchObject({
+      queued: 0,
+      uploading: 0,
+      failed: 0,
+      superseded: 2,
+    });
   });
 
   it('brings a file by key with its own credentials, with the mode it had', async () => {
