@@ -86,11 +86,16 @@ export class DownloadJob {
 
   async #unpack({ number, unpack }: JobFileRow, staging: Staging, signal: AbortSignal): Promise<void> {
     const limits = { maxBytes: this.options.unpackMaxBytes, maxFiles: MAX_UNPACKED_FILES };
-    const into = new UnpackedFolder(staging.makeTree(number), limits, staging.defaultMode, signal);
-    const file = staging.file(number).toString();
-    if (unpack === 'zip') await unpackZip(file, into);
-    else await unpackTar(file, into);
-    if (into.files === 0) throw new TransferError('ARCHIVE_REFUSED', 'the archive holds no file; pack it anew');
+    const tree = staging.makeTree(number);
+    try {
+      const into = new UnpackedFolder(tree, limits, staging.defaultMode, signal);
+      const file = staging.file(number).toString();
+      if (unpack === 'zip') await unpackZip(file, into);
+      else await unpackTar(file, into);
+      if (into.files === 0) throw new TransferError('ARCHIVE_REFUSED', 'the archive holds no file; pack it anew');
+    } finally {
+      tree.close();
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { lstatSync } from 'node:fs';
+import { type FolderHandle, joinPath, splitPath } from '../custody/folder-handle';
 import { syncFileSystem } from '../custody/sync-file-system';
 import { walkFolder } from '../custody/walk-folder';
 import { TransferError } from '../domain/errors';
@@ -6,9 +7,10 @@ import { asDiskError } from '../download/disk-error';
 import { Landing } from '../download/landing';
 import { findClash } from './find-clash';
 import type { JobFileRow } from './jobs-table';
-import type { Staging } from './staging';
+import { type Staging, treeName } from './staging';
 
 interface Move {
+  /** Below the staging folder. */
   readonly from: Buffer;
   /** Below the jobs' folder. */
   readonly path: string;
@@ -57,12 +59,18 @@ export async function landStaged(
   const moves = [...movesOf(rows, staging)];
   const syncsAll = isResumed || moves.length > FEW;
   for (const { from, path } of moves) {
-    const landing = Landing.open(folder, path, 'none');
+    const source = splitPath(from);
+    const holder = openHolder(staging, source.folder);
     try {
-      landing.take(from);
-      if (!syncsAll) await landing.sync();
+      const landing = Landing.open(folder, path, 'none');
+      try {
+        landing.take(holder.child(source.name));
+        if (!syncsAll) await landing.sync();
+      } finally {
+        landing.close();
+      }
     } finally {
-      landing.close();
+      holder.close();
     }
   }
   if (syncsAll)
@@ -75,17 +83,24 @@ export async function landStaged(
 function* movesOf(rows: readonly JobFileRow[], staging: Staging): Generator<Move> {
   for (const { number, path, unpack } of rows) {
     if (unpack === 'none') {
-      if (staging.has(number)) yield { from: staging.file(number), path };
+      if (staging.has(number)) yield { from: Buffer.from(String(number)), path };
       continue;
     }
-    const tree = staging.tree(number);
-    for (const found of walkFolder(tree, { isIgnored: () => false })) {
+    for (const found of walkFolder(staging.tree(number), { isIgnored: () => false })) {
       if (found === undefined) continue;
       const name = found.path.toString();
       if (!('stats' in found))
         throw new TransferError('DISK_FAILED', `the unpacked ${name} cannot be read again; look into the system's log`);
-      yield { from: Buffer.from(`${tree}/${name}`), path: path === '' ? name : `${path}/${name}` };
+      yield { from: joinPath(Buffer.from(treeName(number)), found.path), path: path === '' ? name : `${path}/${name}` };
     }
+  }
+}
+
+function openHolder(staging: Staging, folder: Buffer): FolderHandle {
+  try {
+    return staging.openBelow(folder);
+  } catch (error) {
+    throw asDiskError(error, folder);
   }
 }
 

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { type FileHandle, open } from 'node:fs/promises';
+import { type FolderHandle, splitPath } from '../custody/folder-handle';
 import { TransferError } from '../domain/errors';
 import { localPathOf } from '../domain/local-path';
 import { asDiskError } from '../download/disk-error';
@@ -17,7 +17,8 @@ const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | consta
 
 /**
  * An empty folder of ours that an archive's files come into. Each name passes the one function from remote names to
- * paths; nothing but files and their folders is made, and no more than the limits allow, whatever the archive says.
+ * paths; nothing but files and their folders is made, by handle, and no more than the limits allow, whatever the
+ * archive says.
  */
 export class UnpackedFolder {
   #files = 0;
@@ -25,7 +26,8 @@ export class UnpackedFolder {
   #unlooked = Number.POSITIVE_INFINITY;
 
   constructor(
-    private readonly root: string,
+    /** Open while files are added. */
+    private readonly root: FolderHandle,
     private readonly limits: UnpackLimits,
     private readonly defaultMode: number,
     private readonly signal: AbortSignal,
@@ -44,11 +46,10 @@ export class UnpackedFolder {
     const local = localPathOf(name.replace(/^(?:\.\/)+/, ''));
     if ('refused' in local) throw refusedArchive(`its ${shown(name)} cannot be a file here: ${local.refused}`);
     if (++this.#files > this.limits.maxFiles) throw refusedArchive(`it holds more than ${this.limits.maxFiles} files`);
-    const path = `${this.root}/${local.path}`;
+    const path = Buffer.from(local.path);
     let handle: FileHandle;
     try {
-      await mkdir(dirname(path), { recursive: true, mode: 0o755 });
-      handle = await open(path, FLAGS, 0o600);
+      handle = await this.#create(path);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code === 'EEXIST' || code === 'ENOTDIR' || code === 'EISDIR')
@@ -65,6 +66,16 @@ export class UnpackedFolder {
     }
   }
 
+  async #create(path: Buffer): Promise<FileHandle> {
+    const { folder, name } = splitPath(path);
+    const below = openOrMake(this.root, folder);
+    try {
+      return await open(below.child(name), FLAGS, 0o600);
+    } finally {
+      below.close();
+    }
+  }
+
   async #write(handle: FileHandle, bytes: Buffer): Promise<void> {
     if (this.signal.aborted) throw new TransferError('STOPPING', 'stopping');
     this.#bytes += bytes.length;
@@ -73,12 +84,28 @@ export class UnpackedFolder {
       throw refusedArchive(`it unpacks to more than the ${this.limits.maxBytes} bytes of jobs.unpackMaxBytes`);
     if (this.#unlooked >= LOOK_EVERY_BYTES) {
       this.#unlooked = 0;
-      const free = await freeBytes(Buffer.from(this.root));
+      const free = await freeBytes(this.root.path);
       if (free < KEEP_FREE_BYTES + LOOK_EVERY_BYTES)
         throw new TransferError('NO_ROOM', `the disk has only ${free} bytes left to unpack into; free some space`);
     }
     for (let written = 0; written < bytes.length; )
       written += (await handle.write(bytes, written, bytes.length - written)).bytesWritten;
+  }
+}
+
+/** Their modes say nothing: files land in folders that are made there. */
+function openOrMake(root: FolderHandle, path: Buffer): FolderHandle {
+  try {
+    return root.openBelow(path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+  }
+  const { folder, name } = splitPath(path);
+  const parent = openOrMake(root, folder);
+  try {
+    return parent.makeChild(name);
+  } finally {
+    parent.close();
   }
 }
 

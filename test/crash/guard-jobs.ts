@@ -21,7 +21,7 @@ type WithSpawn = { spawn: Spawn };
 export function guardJobs(observer: JobsObserver): () => void {
   const { publish, subscribe } = MqttBus.prototype;
   const { get } = SignedUrlFiles.prototype;
-  const { mkdirSync, rmSync } = fs;
+  const { mkdirSync, rmdirSync, rmSync } = fs;
   const { copyFile, open } = promises;
   const child = ChildProcess.prototype as unknown as WithSpawn;
   const { spawn } = child;
@@ -42,6 +42,8 @@ export function guardJobs(observer: JobsObserver): () => void {
   Object.assign(fs, {
     mkdirSync: (path: fs.PathLike, options: fs.MakeDirectoryOptions) =>
       isStaging(path) ? alive.crash.callSync('mkdir', () => mkdirSync(path, options)) : mkdirSync(path, options),
+    rmdirSync: (path: fs.PathLike) =>
+      isStaging(path) ? alive.crash.callSync('rmdir', () => rmdirSync(path)) : rmdirSync(path),
     rmSync: (path: fs.PathLike, options: fs.RmOptions) =>
       isStaging(path) || isCopy(path) ? alive.crash.callSync('rm', () => rmSync(path, options)) : rmSync(path, options),
   });
@@ -72,11 +74,17 @@ export function guardJobs(observer: JobsObserver): () => void {
   return () => {
     Object.assign(MqttBus.prototype, { publish, subscribe });
     SignedUrlFiles.prototype.get = get;
-    Object.assign(fs, { mkdirSync, rmSync });
+    Object.assign(fs, { mkdirSync, rmdirSync, rmSync });
     Object.assign(promises, { copyFile, open });
     child.spawn = spawn;
   };
 }
 
-const isStaging = (path: fs.PathLike): boolean => typeof path === 'string' && path.includes('/.courier-job-');
-const isCopy = (path: fs.PathLike): boolean => typeof path === 'string' && path.includes('/collected/');
+const isStaging = (path: fs.PathLike): boolean => pathOf(path).includes('/.courier-job-');
+const isCopy = (path: fs.PathLike): boolean => pathOf(path).includes('/collected/');
+
+/** Also of what is reached by the handle of an open folder. */
+function pathOf(path: fs.PathLike): string {
+  const [, fd, rest] = /^(\/proc\/self\/fd\/\d+)\/(.*)$/s.exec(String(path)) ?? [];
+  return fd === undefined ? String(path) : `${fs.readlinkSync(fd)}/${rest}`;
+}

@@ -20,6 +20,7 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { strToU8, zipSync } from 'fflate';
 import { Header } from 'tar';
+import { FolderHandle } from '../../src/custody/folder-handle';
 import { unpackTar } from '../../src/jobs/unpack-tar';
 import { unpackZip } from '../../src/jobs/unpack-zip';
 import { UnpackedFolder } from '../../src/jobs/unpacked-folder';
@@ -35,8 +36,17 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(dir, { recursive: true, force: true }));
 
-const into = (maxBytes = 1_000_000, maxFiles = 100) =>
-  new UnpackedFolder(tree, { maxBytes, maxFiles }, 0o640, new AbortController().signal);
+const handles: FolderHandle[] = [];
+const closeAll = (): void => {
+  for (const handle of handles.splice(0)) handle.close();
+};
+afterEach(closeAll);
+
+const into = (maxBytes = 1_000_000, maxFiles = 100) => {
+  const handle = FolderHandle.open(tree);
+  handles.push(handle);
+  return new UnpackedFolder(handle, { maxBytes, maxFiles }, 0o640, new AbortController().signal);
+};
 
 const below = (folder: string): string[] =>
   (readdirSync(folder, { recursive: true }) as string[]).filter((name) => statSync(join(folder, name)).isFile()).sort();
@@ -146,6 +156,7 @@ describe('an archive', () => {
       });
     const zip = archive('zip', zipSync({ 'a//b': strToU8('x'.repeat(10_000)) }));
     await expect(zip()).rejects.toMatchObject({ code: 'ARCHIVE_REFUSED' });
+    closeAll();
     await until('closed', () => !open().some((file) => file.startsWith(dir)), open);
   });
 
@@ -214,6 +225,7 @@ describe('an archive', () => {
           const bytes = Buffer.from(kind === 'zip' ? zip : tar);
           bytes[at % bytes.length]! ^= 1 << bit;
           await archive(kind, bytes)().catch((error: { code?: string }) => expect(error.code).toBe('ARCHIVE_REFUSED'));
+          closeAll();
           expect(readdirSync(dir).filter((name) => !/^(tree|archive\.(zip|tar))$/.test(name))).toEqual([]);
           rmSync(tree, { recursive: true });
           mkdirSync(tree);
