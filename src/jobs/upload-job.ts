@@ -26,6 +26,9 @@ export type OnWaiting = (problem: TransferError | undefined, isStuck: boolean) =
 
 /** Why a file waits is not told to us. */
 const LOOK_MS = 10_000;
+/** While more than a few are open, they are not looked at for each that ends. */
+const FEW = 32;
+const REST_MS = 1_000;
 const CHANGED = 'it was written to or removed while it was sent; raise jobs.copyMaxBytes, so that a copy is sent';
 
 /** Sends files that a job asks for: copied as they are at that moment, and queued like any other file. */
@@ -66,6 +69,7 @@ export class UploadJob {
       onProgress(sentBytes + partBytes, bytes);
       if (files === 0) return this.#conclude(table.files(job));
       onWaiting(problem, isStuck);
+      if (files > FEW) await clock.sleep(REST_MS, signal);
       await clock.sleep(LOOK_MS, AbortSignal.any([this.#sleeper.signal, signal]));
     }
   }
