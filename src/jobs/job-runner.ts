@@ -7,10 +7,10 @@ import { decideAfterFailure } from './decide-after-failure';
 import type { DownloadJob } from './download-job';
 import { type DocumentRules, type JobOrder, parseJobDocument } from './job-document';
 import type { JobExecution } from './job-execution';
+import { JobProgress } from './job-progress';
 import type { JobQueue } from './job-queue';
 import type { JobReports } from './job-reports';
 import type { Job, JobsTable } from './jobs-table';
-import { isWorthTelling, percentOf } from './progress';
 import { type StatusDetails, statusDetails } from './status-details';
 import type { JobEnd } from './transitions';
 import type { OnWaiting, UploadJob } from './upload-job';
@@ -36,30 +36,18 @@ export interface RunnerOptions {
 /** The execution under way. */
 interface Current {
   job: Job;
-  version: number;
+  readonly progress: JobProgress;
   /** Aborted when the cloud has ended it. */
   readonly over: AbortController;
   /** As the cloud says it. */
   why: string;
-  /** Aborted when it ends here: what is being told of its progress is of no use then. */
-  readonly ended: AbortController;
   pause: AbortController;
-  doneBytes: number;
-  totalBytes: number;
-  /** Monotonic; of the last byte, or of when there was no way to the cloud. */
-  aliveAtMs: number;
-  told: { percent: number; atMs: number };
-  telling: Promise<void>;
-  waitingFor: string | undefined;
-  waitingToldAtMs: number;
   failures: number;
   expired: number;
   damaged: number;
 }
 
 const PAUSE = { baseMs: 2_000, capMs: 300_000 } as const;
-/** What a job waits for is told no more often: each report costs a message both ways. */
-const WAITING_MS = 300_000;
 /** A URL that has less left is not begun with. */
 const MIN_LIFE_MS = 2_000;
 
@@ -74,8 +62,8 @@ export class JobRunner {
     | { readonly jobId: string; readonly percent: number; readonly waitingFor: string | undefined }
     | undefined {
     if (this.#current === undefined) return undefined;
-    const { job, doneBytes, totalBytes, waitingFor } = this.#current;
-    return { jobId: job.jobId, percent: percentOf(doneBytes, totalBytes), waitingFor };
+    const { job, progress } = this.#current;
+    return { jobId: job.jobId, percent: progress.percent, waitingFor: progress.waitingFor };
   }
 
   /** There is a connection again, or news of a file that goes up. */
@@ -126,25 +114,21 @@ export class JobRunner {
    * @throws TransferError when it has to be gone on with later
    */
   async run(execution: JobExecution, signal: AbortSignal): Promise<boolean> {
-    const { table, clock, log } = this.options;
+    const { table, reports, clock, log } = this.options;
     let job = await table.begin(execution);
     if (job.state === 'over') job = await table.step(job, job.status === undefined ? 'again' : 'reopen');
     if (job.state === 'reporting') return false;
-    const nowMs = clock.monotonicMs();
     const current: Current = {
       job,
-      version: execution.versionNumber,
+      progress: new JobProgress(job, execution.versionNumber, {
+        reports,
+        clock,
+        onMoved: () => Object.assign(current, { failures: 0, expired: 0 }),
+        onOver: (why) => this.#abort(current, why),
+      }),
       over: new AbortController(),
       why: '',
-      ended: new AbortController(),
       pause: new AbortController(),
-      doneBytes: 0,
-      totalBytes: 0,
-      aliveAtMs: nowMs,
-      told: { percent: 0, atMs: nowMs },
-      telling: Promise.resolve(),
-      waitingFor: undefined,
-      waitingToldAtMs: Number.NEGATIVE_INFINITY,
       failures: 0,
       expired: 0,
       damaged: 0,
@@ -157,8 +141,7 @@ export class JobRunner {
       if (!current.over.signal.aborted || signal.aborted) throw error;
       await this.#abandon(current);
     } finally {
-      current.ended.abort();
-      await current.telling;
+      await current.progress.end();
       this.#current = undefined;
     }
     return true;
@@ -167,7 +150,7 @@ export class JobRunner {
   async #work(current: Current, execution: JobExecution, signal: AbortSignal): Promise<void> {
     const { queue, rules } = this.options;
     let document = execution.document;
-    if (execution.status === 'QUEUED') await this.#tell(current, 'IN_PROGRESS', {}, signal);
+    if (execution.status === 'QUEUED') await current.progress.tell({}, signal);
     for (;;) {
       try {
         if (document === undefined && current.job.state === 'running') {
@@ -190,7 +173,7 @@ export class JobRunner {
   /** @returns whether it has ended */
   async #follow(current: Current, order: JobOrder, signal: AbortSignal): Promise<boolean> {
     const { download, upload } = this.options;
-    const onProgress = (done: number, total: number): void => this.#progressed(current, done, total);
+    const onProgress = (done: number, total: number): void => current.progress.moved(done, total);
     if (current.job.state === 'landing') return this.#landCurrent(current, true);
     if (order.action === 'reject') return this.#end(current, 'REJECTED', statusDetails({ reason: order.reason }));
     if (order.action === 'download') {
@@ -200,8 +183,8 @@ export class JobRunner {
     const problem = upload!.findProblem(order.paths);
     if (problem !== undefined) return this.#end(current, 'REJECTED', statusDetails({ reason: problem }));
     const onWaiting: OnWaiting = (problem, isStuck) => {
-      if (isStuck && this.#barrenMs(current) >= this.options.retryMs) throw problem;
-      this.#waiting(current, problem?.message);
+      if (isStuck && current.progress.barrenMs >= this.options.retryMs) throw problem;
+      current.progress.waiting(problem?.message);
     };
     const details = await upload!.run(current.job, order.paths, onProgress, onWaiting, signal);
     return this.#end(current, 'SUCCEEDED', details);
@@ -250,12 +233,12 @@ export class JobRunner {
     current.failures += 1;
     if (code === 'URL_EXPIRED') current.expired += 1;
     if (code === 'DOWNLOAD_DAMAGED') current.damaged += 1;
-    if (code === 'DOWNLOAD_DAMAGED' || code === 'OBJECT_CHANGED') current.doneBytes = 0; // it begins anew
-    const next = decideAfterFailure(error, { ...current, barrenMs: this.#barrenMs(current) }, retryMs);
+    if (code === 'DOWNLOAD_DAMAGED' || code === 'OBJECT_CHANGED') current.progress.restart();
+    const next = decideAfterFailure(error, { ...current, barrenMs: current.progress.barrenMs }, retryMs);
     if (next.kind === 'fail' && !(next.ifReachable && (await this.#isCutOff(current, signal))))
       return this.#end(current, 'FAILED', statusDetails({ code, reason: message }));
     log.warn({ job: current.job.jobId, code, reason: message }, 'attempt failed, another follows');
-    this.#waiting(current, message);
+    current.progress.waiting(message);
     current.pause = new AbortController();
     if (next.kind === 'fail' || next.pauses)
       await clock.sleep(
@@ -263,11 +246,6 @@ export class JobRunner {
         AbortSignal.any([current.pause.signal, signal]),
       );
     return false;
-  }
-
-  /** For so long nothing has come, or gone. */
-  #barrenMs({ aliveAtMs }: Current): number {
-    return this.options.clock.monotonicMs() - aliveAtMs;
   }
 
   /** Whether it is the device's whole way out that is shut, and not the one to the file: then nothing has failed. */
@@ -278,43 +256,9 @@ export class JobRunner {
       return signal.aborted;
     } catch (error) {
       if (!hasCode(error, 'BUS_UNAVAILABLE', 'NO_ANSWER', 'MESSAGE_DENIED')) throw error;
-      current.aliveAtMs = this.options.clock.monotonicMs();
+      current.progress.excuse();
       return true;
     }
-  }
-
-  #progressed(current: Current, doneBytes: number, totalBytes: number): void {
-    current.totalBytes = totalBytes;
-    if (doneBytes <= current.doneBytes) return; // what was here before an attempt is no progress of it
-    const nowMs = this.options.clock.monotonicMs();
-    Object.assign(current, { doneBytes, aliveAtMs: nowMs, expired: 0, failures: 0, waitingFor: undefined });
-    const percent = percentOf(doneBytes, totalBytes);
-    if (!isWorthTelling(percent, current.told, nowMs)) return;
-    current.told = { percent, atMs: nowMs };
-    this.#tellLater(current, { progress: `${percent} %`, bytes: doneBytes, of: totalBytes });
-  }
-
-  /** What keeps a file from coming or going: whoever sent the job should know it. */
-  #waiting(current: Current, reason: string | undefined): void {
-    const nowMs = this.options.clock.monotonicMs();
-    const isNews =
-      reason !== undefined && reason !== current.waitingFor && nowMs >= current.waitingToldAtMs + WAITING_MS;
-    if (isNews) current.waitingToldAtMs = nowMs;
-    if (isNews) this.#tellLater(current, { progress: `${current.told.percent} %`, waiting: reason });
-    current.waitingFor = reason;
-  }
-
-  #tellLater(current: Current, pairs: Parameters<typeof statusDetails>[0]): void {
-    current.telling = current.telling
-      .then(() => this.#tell(current, 'IN_PROGRESS', statusDetails(pairs), current.ended.signal))
-      .catch(() => undefined); // the next one tells more
-  }
-
-  /** Aborts what is under way where the cloud says it is over. */
-  async #tell(current: Current, status: 'IN_PROGRESS', details: StatusDetails, signal: AbortSignal): Promise<void> {
-    const told = await this.options.reports.tell(current.job, status, details, current.version, signal);
-    if ('over' in told) this.#abort(current, told.over);
-    else current.version = told.version;
   }
 
   #abort(current: Current, why: string): void {
