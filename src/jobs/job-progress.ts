@@ -18,7 +18,6 @@ const WAITING_MS = 300_000;
 
 /** How far one execution is, and what the cloud is told of it while it goes on. */
 export class JobProgress {
-  #version: number;
   #doneBytes = 0;
   #totalBytes = 0;
   /** Monotonic; of the last byte, or of when there was no way to the cloud. */
@@ -31,11 +30,10 @@ export class JobProgress {
 
   constructor(
     private readonly job: Job,
-    /** As the cloud counts what it was told. */
-    version: number,
+    /** Of the execution when it was taken up. */
+    private readonly version: number,
     private readonly options: ProgressOptions,
   ) {
-    this.#version = version;
     this.#aliveAtMs = options.clock.monotonicMs();
     this.#told = { percent: 0, atMs: this.#aliveAtMs };
   }
@@ -89,9 +87,8 @@ export class JobProgress {
   /** @throws TransferError of the bus */
   async tell(details: StatusDetails, signal: AbortSignal): Promise<void> {
     const { reports, onOver } = this.options;
-    const told = await reports.tell(this.job, 'IN_PROGRESS', details, this.#version, signal);
-    if ('over' in told) onOver(told.over);
-    else this.#version = told.version;
+    const ended = await reports.tell(this.job, 'IN_PROGRESS', details, this.version, signal);
+    if (ended !== undefined) onOver(ended.over);
   }
 
   /** What is being told is of no use any more. Resolves when nothing is. */

@@ -6,30 +6,35 @@ import type { Job } from './jobs-table';
 import type { StatusDetails } from './status-details';
 import type { JobEnd } from './transitions';
 
-/** `over`: the cloud has ended it, and takes no word of it any more; `why` as it says so. */
-export type Told = { readonly version: number } | { readonly over: string };
+/** The execution told of. */
+type Subject = Pick<Job, 'jobId' | 'executionNumber' | 'queuedAt'>;
 
 const MAX_REBASES = 5;
 
 /** Tells AWS IoT how an execution stands. */
 export class JobReports {
+  /** Of the one that was told of last, as the cloud counts: each report would begin with an old one else. */
+  #latest: (Subject & { readonly version: number }) | undefined;
+
   constructor(
     private readonly requests: JobRequests,
     private readonly log: Log,
   ) {}
 
   /**
-   * @param version that we know; when it has moved on without being ended, it is taken up
+   * @param version when it was taken up; where it has moved on without being ended, that is gone by
+   * @returns why the cloud takes no word of it any more, as it says so
    * @throws TransferError BUS_UNAVAILABLE (throttled, or AWS's own failure, too), NO_ANSWER, MESSAGE_DENIED, STOPPING
    */
   async tell(
-    { jobId, executionNumber }: Pick<Job, 'jobId' | 'executionNumber'>,
+    subject: Subject,
     status: JobEnd | 'IN_PROGRESS',
     details: StatusDetails,
     version: number,
     signal: AbortSignal,
-  ): Promise<Told> {
-    let expectedVersion = version;
+  ): Promise<{ readonly over: string } | undefined> {
+    const { jobId, executionNumber } = subject;
+    let expectedVersion = Math.max(version, this.#versionOf(subject));
     let statusDetails: StatusDetails | undefined = Object.keys(details).length === 0 ? undefined : details;
     for (let rebases = 0; ; ) {
       const answer = await this.requests.ask(
@@ -45,7 +50,8 @@ export class JobReports {
       );
       if ('accepted' in answer) {
         const state = findExecutionState({ status, ...Object(answer.accepted.executionState) });
-        return { version: state?.versionNumber ?? expectedVersion + 1 };
+        this.#keep(subject, state?.versionNumber ?? expectedVersion + 1);
+        return undefined;
       }
       const { rejected } = answer;
       const state = findExecutionState(rejected.executionState);
@@ -54,6 +60,7 @@ export class JobReports {
         case 'VersionMismatch':
           if (state === undefined || ++rebases > MAX_REBASES) throw notTaken(rejected);
           expectedVersion = state.versionNumber;
+          this.#keep(subject, expectedVersion);
           break;
         case 'InvalidStateTransition':
         case 'TerminalStateReached':
@@ -70,6 +77,16 @@ export class JobReports {
           throw notTaken(rejected);
       }
     }
+  }
+
+  #versionOf({ jobId, executionNumber, queuedAt }: Subject): number {
+    const latest = this.#latest;
+    const isIt = latest?.jobId === jobId && latest.executionNumber === executionNumber && latest.queuedAt === queuedAt;
+    return isIt ? latest.version : 0;
+  }
+
+  #keep({ jobId, executionNumber, queuedAt }: Subject, version: number): void {
+    this.#latest = { jobId, executionNumber, queuedAt, version };
   }
 }
 

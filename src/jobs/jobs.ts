@@ -156,10 +156,10 @@ export class Jobs {
   async #report(signal: AbortSignal): Promise<void> {
     const { table, reports, log } = this.options;
     for (const job of table.open().filter(({ state }) => state === 'reporting')) {
-      const told = await reports.tell(job, job.status!, job.details, job.versionNumber, signal);
-      if ('over' in told && told.over !== job.status) {
-        log.warn({ job: job.jobId, reason: told.over }, 'the job was over in the cloud before its end could be told');
-        await table.step(job, 'abandon', { outcome: `${job.status}, untold: ${told.over}` });
+      const ended = await reports.tell(job, job.status!, job.details, job.versionNumber, signal);
+      if (ended !== undefined && ended.over !== job.status) {
+        log.warn({ job: job.jobId, reason: ended.over }, 'the job was over in the cloud before its end could be told');
+        await table.step(job, 'abandon', { outcome: `${job.status}, untold: ${ended.over}` });
       } else await table.step(job, 'accept');
     }
   }

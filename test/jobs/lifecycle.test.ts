@@ -188,6 +188,7 @@ describe('the life of a job execution', () => {
     const told = updates(job).filter(({ body }) => body!.status === 'IN_PROGRESS');
     expect(told.length).toBeGreaterThan(0);
     expect(told.length).toBeLessThanOrEqual(10);
+    expect(updates(job).map(({ outcome }) => outcome)).not.toContain('VersionMismatch');
     for (const { body } of told)
       expect(body!.statusDetails).toMatchObject({ progress: expect.stringMatching(/^\d+ %$/), of: '8000000' });
   });
