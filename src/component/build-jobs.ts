@@ -66,7 +66,7 @@ export function buildJobs(config: Config, surroundings: JobsSurroundings): JobsW
     serverClock.learn(new Date(seconds * 1000).toUTCString()),
   );
   const queue = new JobQueue(requests, route);
-  const reports = new JobReports(requests, log);
+  const reports = new JobReports(requests, clock, log);
   const allowedHosts = [...jobs.allowedHosts, ...(s3.endpoint === undefined ? [] : [new URL(s3.endpoint).host])];
   const stallMs = upload.stallSeconds * 1000;
   const urls = new SignedUrlFiles({

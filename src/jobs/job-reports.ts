@@ -1,3 +1,4 @@
+import type { Clock } from '../clock';
 import { TransferError } from '../domain/errors';
 import type { Log } from '../log';
 import { findExecutionState, hasEnded } from './job-execution';
@@ -10,14 +11,18 @@ import type { JobEnd } from './transitions';
 type Subject = Pick<Job, 'jobId' | 'executionNumber' | 'queuedAt'>;
 
 const MAX_REBASES = 5;
+const SAY_AGAIN_MS = 3_600_000;
 
 /** Tells AWS IoT how an execution stands. */
 export class JobReports {
   /** Of the one that was told of last, as the cloud counts: each report would begin with an old one else. */
   #latest: (Subject & { readonly version: number }) | undefined;
 
+  #said: { readonly text: string; readonly atMs: number } | undefined;
+
   constructor(
     private readonly requests: JobRequests,
+    private readonly clock: Clock,
     private readonly log: Log,
   ) {}
 
@@ -69,7 +74,7 @@ export class JobReports {
         case 'InvalidRequest':
         case 'InvalidJson':
         case 'InvalidTopic':
-          this.log.error({ job: jobId, code: rejected.code, reason: rejected.message }, 'a report of a job is refused');
+          this.#sayRefused(jobId, rejected);
           if (statusDetails === undefined) return { over: rejected.code };
           statusDetails = undefined; // bare, it may be taken: the status is what counts
           break;
@@ -77,6 +82,15 @@ export class JobReports {
           throw notTaken(rejected);
       }
     }
+  }
+
+  /** The cloud may go on handing out what it takes no report of. */
+  #sayRefused(jobId: string, { code, message }: Rejection): void {
+    const nowMs = this.clock.monotonicMs();
+    const text = `${jobId} ${code}`;
+    if (text === this.#said?.text && nowMs < this.#said.atMs + SAY_AGAIN_MS) return;
+    this.#said = { text, atMs: nowMs };
+    this.log.error({ job: jobId, code, reason: message }, 'a report of a job is refused');
   }
 
   #versionOf({ jobId, executionNumber, queuedAt }: Subject): number {

@@ -42,7 +42,7 @@ const PAUSE = { baseMs: 1_000, capMs: 300_000 } as const;
 /** A message that says there is a job may be lost. */
 const LOOK_MS = 3_600_000;
 /** The cloud hands out what it was told the end of: it may do so for ever. */
-const AGAIN_MS = 60_000;
+const AGAIN = { baseMs: 120_000, capMs: LOOK_MS } as const;
 const SHOWN = 5;
 const REMEMBERED = 100;
 const SILENT_TIMES = 2;
@@ -55,6 +55,8 @@ export class Jobs {
   #checking: Promise<void> = Promise.resolve();
   #failures = 0;
   #unanswered = 0;
+  /** How often the same was handed out. */
+  #again = 0;
   /** Monotonic; subscribing anew costs messages, too. */
   #renewAtMs = 0;
   #problem: string | undefined;
@@ -147,7 +149,9 @@ export class Jobs {
         await table.prune(REMEMBERED);
         return probePauseMs(0, { baseMs: LOOK_MS, capMs: LOOK_MS }, dice());
       }
-      return (await runner.run(execution, signal)) ? 0 : AGAIN_MS;
+      if (!(await runner.run(execution, signal))) return probePauseMs(this.#again++, AGAIN, dice());
+      this.#again = 0;
+      return 0;
     } catch (error) {
       return this.#putOff(error);
     }
@@ -158,8 +162,13 @@ export class Jobs {
     for (const job of table.open().filter(({ state }) => state === 'reporting')) {
       const ended = await reports.tell(job, job.status!, job.details, job.versionNumber, signal);
       if (ended !== undefined && ended.over !== job.status) {
-        log.warn({ job: job.jobId, reason: ended.over }, 'the job was over in the cloud before its end could be told');
-        await table.step(job, 'abandon', { outcome: `${job.status}, untold: ${ended.over}` });
+        const outcome = `${job.status}, untold: ${ended.over}`;
+        if (outcome !== job.outcome)
+          log.warn(
+            { job: job.jobId, reason: ended.over },
+            'the job was over in the cloud before its end could be told',
+          );
+        await table.step(job, 'abandon', { outcome });
       } else await table.step(job, 'accept');
     }
   }

@@ -4,6 +4,7 @@ import { type Clock, systemClock } from '../../src/clock';
 import type { JobsErrorCode } from '../local-cloud/jobs/jobs-error';
 import { Courier } from '../support/courier';
 import { JobTaker } from '../support/job-taker';
+import { SkippingClock } from '../support/skipping-clock';
 
 let taker: JobTaker;
 
@@ -54,6 +55,42 @@ describe('the life of a job execution', () => {
     await taker.courier.start();
     expect((await taker.ended(taker.send(one()))).statusDetails).toEqual({});
     expect(await taker.courier.logged('a report of a job is refused')).toHaveLength(1);
+  });
+
+  it('says once, and then hourly, that no report of it is taken, and asks ever less often', async () => {
+    const clock = new SkippingClock();
+    await taker.end();
+    taker = await JobTaker.create({ edge: { clock, dice: () => 0.5 } });
+    await taker.put('one', '1');
+    taker.cloud.jobs.faults.add({
+      kind: 'error',
+      operation: 'UpdateJobExecution',
+      code: 'InvalidRequest',
+      count: Number.POSITIVE_INFINITY,
+    });
+    await taker.courier.start();
+    const job = taker.send(one());
+    /** Of all lines that a person should see. */
+    const said = () => taker.courier.logs.flatMap(({ level, message }) => (/warn|error/.test(level) ? [message] : []));
+    /** Whether so many have been refused, and it was handed out once more: the next report is put off. */
+    const isPutOff = (reports: number): boolean =>
+      updates(job).length === 2 * reports &&
+      taker.cloud.jobs.requests.at(-1)!.operation === 'StartNextPendingJobExecution' &&
+      taker.status?.unreported === 1;
+    const again = async (reports: number, ms: number): Promise<void> => {
+      clock.skip(ms);
+      await taker.until(`refused ${reports} times`, () => isPutOff(reports));
+    };
+    await again(1, 0);
+    const first = ['a report of a job is refused', 'the job was over in the cloud before its end could be told'];
+    expect(said()).toEqual(first);
+    await again(2, 121_000);
+    await again(3, 241_000);
+    await again(4, 481_000);
+    expect(said()).toEqual(first);
+    await again(5, 3_600_000);
+    expect(said()).toEqual([...first, 'a report of a job is refused']);
+    expect(taker.files).toEqual(['one']);
   });
 
   it('takes up a version that has moved on', async () => {
