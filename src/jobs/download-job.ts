@@ -1,5 +1,5 @@
 import { TransferError } from '../domain/errors';
-import { type FetchSources, fetchStaged } from './fetch-staged';
+import { type FetchSources, fetchStaged, type Renew } from './fetch-staged';
 import type { JobFile } from './job-document';
 import type { Job, JobFileRow } from './jobs-table';
 import { landStaged, planLanding } from './land-staged';
@@ -28,11 +28,17 @@ export class DownloadJob {
    * Up to where every file may get its name, whatever happens: the rest needs neither the cloud nor the document.
    * @throws TransferError
    */
-  async stage(job: Job, files: readonly JobFile[], onProgress: OnProgress, signal: AbortSignal): Promise<Job> {
+  async stage(
+    job: Job,
+    files: readonly JobFile[],
+    renew: Renew,
+    onProgress: OnProgress,
+    signal: AbortSignal,
+  ): Promise<Job> {
     const { folder, table } = this.options;
     const staging = Staging.open(folder, job.id);
     try {
-      const rows = await this.#fetch(job, files, staging, onProgress, signal);
+      const rows = await this.#fetch(job, files, staging, renew, onProgress, signal);
       const archives = rows.filter(({ unpack }) => unpack !== 'none');
       for (const row of archives) await this.#unpack(row, staging, signal);
       const details = describe(rows, planLanding(folder, rows, staging));
@@ -63,6 +69,7 @@ export class DownloadJob {
     job: Job,
     files: readonly JobFile[],
     staging: Staging,
+    renew: Renew,
     onProgress: OnProgress,
     signal: AbortSignal,
   ): Promise<JobFileRow[]> {
@@ -79,7 +86,7 @@ export class DownloadJob {
           onProgress(done, known);
         },
       };
-      rows.push(await fetchStaged(this.options, job, number, file, staging, on, signal));
+      rows.push(await fetchStaged(this.options, job, number, file, staging, renew, on, signal));
     }
     return rows;
   }

@@ -16,6 +16,9 @@ export interface FetchSources {
   readonly bootId: string;
 }
 
+/** Asks for the document anew. @returns its files, with fresh URLs @throws TransferError of the bus, STOPPING */
+export type Renew = () => Promise<readonly JobFile[]>;
+
 interface Remote {
   readonly version: RemoteVersion;
   readonly file: RemoteFile;
@@ -25,6 +28,7 @@ interface Remote {
 
 /**
  * Fetches one file of a job, on from what is here of the same version, whole, verified and on disk.
+ * @param renew for where the URL has expired meanwhile
  * @param onBytes told how many more there are
  * @param onSize told once, before the first byte
  * @throws TransferError; OBJECT_CHANGED when another version stands there now: the next attempt takes that one
@@ -35,6 +39,7 @@ export async function fetchStaged(
   number: number,
   file: JobFile,
   staging: Staging,
+  renew: Renew,
   on: { readonly size: (bytes: number) => void; readonly bytes: (bytes: number) => void },
   signal: AbortSignal,
 ): Promise<JobFileRow> {
@@ -97,7 +102,7 @@ export async function fetchStaged(
       row = await keep(version);
     } else version = { etag: row.etag, sizeBytes: row.sizeBytes!, checksums: { md5: row.md5 } };
     const open: RemoteFile['open'] = async (_, fromByte) => {
-      const answer = first ?? (await urls.get(url, fromByte, version.etag, signal));
+      const answer = first ?? (await goOn(url, fromByte, version.etag));
       first = undefined;
       if (answer.version.etag === version.etag && answer.version.sizeBytes === version.sizeBytes)
         return from(answer, fromByte);
@@ -105,6 +110,18 @@ export async function fetchStaged(
       throw new TransferError('OBJECT_CHANGED', `${file.source} has been replaced in the meantime`);
     };
     return { version, file: { open } };
+  }
+
+  /** Much that is here takes long to be looked through, and would have to be once more after a failure. */
+  async function goOn(url: URL, fromByte: number, etag: string): Promise<UrlAnswer> {
+    try {
+      return await urls.get(url, fromByte, etag, signal);
+    } catch (error) {
+      if (fromByte === 0 || !hasCode(error, 'URL_EXPIRED')) throw error;
+      const again = (await renew())[number];
+      if (again?.source !== file.source || !('url' in again.from)) throw error;
+      return urls.get(again.from.url, fromByte, etag, signal);
+    }
   }
 
   async function beginKey(key: string): Promise<Remote> {

@@ -5,6 +5,7 @@ import { expiresAtMs } from '../domain/signed-url';
 import type { Log } from '../log';
 import { decideAfterFailure } from './decide-after-failure';
 import type { DownloadJob } from './download-job';
+import type { Renew } from './fetch-staged';
 import { type DocumentRules, type JobOrder, parseJobDocument } from './job-document';
 import type { JobExecution } from './job-execution';
 import { JobProgress } from './job-progress';
@@ -148,16 +149,12 @@ export class JobRunner {
   }
 
   async #work(current: Current, execution: JobExecution, signal: AbortSignal): Promise<void> {
-    const { queue, rules } = this.options;
+    const { rules } = this.options;
     let document = execution.document;
     if (execution.status === 'QUEUED') await current.progress.tell({}, signal);
     for (;;) {
       try {
-        if (document === undefined && current.job.state === 'running') {
-          const found = await queue.document(current.job, signal);
-          if ('over' in found) this.#abort(current, found.over);
-          else document = found.document ?? null;
-        }
+        if (document === undefined && current.job.state === 'running') document = await this.#askFor(current, signal);
         if (signal.aborted) throw new TransferError('STOPPING', 'stopping');
         if (await this.#follow(current, parseJobDocument(document, rules), signal)) return;
         document = undefined; // what was staged is lost
@@ -177,7 +174,11 @@ export class JobRunner {
     if (current.job.state === 'landing') return this.#landCurrent(current, true);
     if (order.action === 'reject') return this.#end(current, 'REJECTED', statusDetails({ reason: order.reason }));
     if (order.action === 'download') {
-      current.job = await download!.stage(current.job, order.files, onProgress, signal);
+      const renew: Renew = async () => {
+        const fresh = parseJobDocument(await this.#askFor(current, signal), this.options.rules);
+        return fresh.action === 'download' ? fresh.files : [];
+      };
+      current.job = await download!.stage(current.job, order.files, renew, onProgress, signal);
       return this.#landCurrent(current, false);
     }
     const problem = upload!.findProblem(order.paths);
@@ -188,6 +189,14 @@ export class JobRunner {
     };
     const details = await upload!.run(current.job, order.paths, onProgress, onWaiting, signal);
     return this.#end(current, 'SUCCEEDED', details);
+  }
+
+  /** @returns the document, with fresh URLs @throws TransferError of the bus; STOPPING when it is over */
+  async #askFor(current: Current, signal: AbortSignal): Promise<unknown> {
+    const found = await this.options.queue.document(current.job, signal);
+    if (!('over' in found)) return found.document ?? null;
+    this.#abort(current, found.over);
+    throw new TransferError('STOPPING', 'it is over');
   }
 
   async #landCurrent(current: Current, isResumed: boolean): Promise<boolean> {

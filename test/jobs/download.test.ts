@@ -125,6 +125,34 @@ describe('a job that brings files', () => {
     expect(ranges.length).toBeGreaterThan(1);
   });
 
+  it('looks through what it has once, though the URL has expired when it is done with that', async () => {
+    const content = randomBytes(4_000_000);
+    await taker.put('big', content);
+    const cut = taker.cloud.faults.add({ kind: 'truncate', operation: 'GetObject' });
+    taker.cloud.faults.add({ kind: 'error', operation: 'GetObject', code: 'ExpiredToken' });
+    await taker.courier.start();
+    const job = taker.send({ url: taker.url('big') });
+    await cut.waitForHits();
+    expect((await taker.ended(job)).status).toBe('SUCCEEDED');
+    expect(taker.read('big').equals(content)).toBe(true);
+    const gets = taker.cloud.requests.filter(({ operation }) => operation === 'GetObject');
+    expect(gets.map(({ status }) => status)).toEqual([200, 400, 206]);
+    const failed = taker.courier.logs.filter(({ message }) => message === 'attempt failed, another follows');
+    expect(failed.map(({ code }) => code)).toEqual(['S3_UNREACHABLE']);
+  });
+
+  it('ends when that is the answer to its asking for a fresh URL', async () => {
+    await taker.put('big', randomBytes(4_000_000));
+    taker.cloud.faults.add({ kind: 'truncate', operation: 'GetObject' });
+    taker.cloud.faults.add({ kind: 'error', operation: 'GetObject', code: 'ExpiredToken' });
+    taker.cloud.jobs.faults.add({ kind: 'error', operation: 'DescribeJobExecution', code: 'TerminalStateReached' });
+    await taker.courier.start();
+    const job = taker.send({ url: taker.url('big') });
+    const [line] = await taker.courier.logged('the job is over in the cloud');
+    expect(line).toMatchObject({ job, reason: 'TerminalStateReached' });
+    expect((await taker.ended(job)).status).toBe('SUCCEEDED'); // for the cloud hands it out all the same
+  });
+
   it('says when a URL is expired for good, and when its session is', async () => {
     await taker.put('one', '1');
     await taker.courier.start();
