@@ -25,6 +25,7 @@ export class JobProgress {
   #told: { readonly percent: number; readonly atMs: number };
   #telling: Promise<void> = Promise.resolve();
   #waitingFor: string | undefined;
+  #waitingTold: string | undefined;
   #waitingToldAtMs = Number.NEGATIVE_INFINITY;
   readonly #ended = new AbortController();
 
@@ -68,6 +69,7 @@ export class JobProgress {
     this.#doneBytes = doneBytes;
     this.#aliveAtMs = nowMs;
     this.#waitingFor = undefined;
+    this.#waitingTold = undefined;
     this.options.onMoved();
     const { percent } = this;
     if (!isWorthTelling(percent, this.#told, nowMs)) return;
@@ -78,10 +80,11 @@ export class JobProgress {
   /** What keeps a file from coming or going: whoever sent the job should know it. */
   waiting(reason: string | undefined): void {
     const nowMs = this.options.clock.monotonicMs();
-    const isNews = reason !== undefined && reason !== this.#waitingFor && nowMs >= this.#waitingToldAtMs + WAITING_MS;
-    if (isNews) this.#waitingToldAtMs = nowMs;
-    if (isNews) this.#tellLater({ progress: `${this.#told.percent} %`, waiting: reason });
     this.#waitingFor = reason;
+    if (reason === undefined || reason === this.#waitingTold || nowMs < this.#waitingToldAtMs + WAITING_MS) return;
+    this.#waitingTold = reason;
+    this.#waitingToldAtMs = nowMs;
+    this.#tellLater({ progress: `${this.#told.percent} %`, waiting: reason });
   }
 
   /** @throws TransferError of the bus */

@@ -214,6 +214,27 @@ describe('the life of a job execution', () => {
     expect((await taker.ended(job)).status).toBe('SUCCEEDED');
   });
 
+  it('does not fail while it is the whole way out that is shut, however long', async () => {
+    const clock = new SkippingClock();
+    await taker.end();
+    taker = await JobTaker.create({ jobs: { retryMinutes: 1 }, edge: { clock } });
+    await taker.put('one', '1');
+    const down = taker.cloud.faults.add({ kind: 'slowDown', operation: 'GetObject', count: Number.POSITIVE_INFINITY });
+    await taker.courier.start();
+    const job = taker.send(one());
+    const attempts = () => taker.courier.logs.filter(({ message }) => message === 'attempt failed, another follows');
+    await taker.until('tried', () => attempts().length === 1);
+    await taker.cloud.mqtt.close();
+    for (let tried = 1; tried < 4; tried++) {
+      clock.skip(61_000);
+      await taker.until('tried again', () => attempts().length > tried);
+    }
+    down.remove();
+    await taker.cloud.mqtt.open();
+    clock.skip(61_000);
+    expect((await taker.ended(job)).status).toBe('SUCCEEDED');
+  });
+
   it('tells of its progress, sparingly', async () => {
     await taker.courier.stop();
     await taker.end();

@@ -1,10 +1,12 @@
 import {
+  chmodSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
@@ -14,6 +16,8 @@ import type { JobFileRow } from '../../src/jobs/jobs-table';
 import { landStaged } from '../../src/jobs/land-staged';
 import { Staging } from '../../src/jobs/staging';
 import { UnpackedFolder } from '../../src/jobs/unpacked-folder';
+import { asUser, STRANGER } from '../support/as-user';
+import { itWhere, missingForUsers } from '../support/needs';
 
 let dir: string;
 let folder: string;
@@ -90,6 +94,36 @@ describe('the folder that files of a job wait in', () => {
     symlinkSync(elsewhere, join(folder, name));
     Staging.sweep(folder, []);
     expect([readdirSync(folder), readdirSync(elsewhere)]).toEqual([[], ['mine']]);
+  });
+
+  itWhere(missingForUsers(), 'stays where it cannot be removed, and goes with a later sweep', async () => {
+    chmodSync(dir, 0o755);
+    const staging = Staging.open(folder, JOB);
+    await unpackInto(staging, 0, 'a');
+    staging.close();
+    asUser(STRANGER, () => {
+      Staging.discard(folder, JOB);
+      Staging.sweep(folder, []);
+    });
+    expect(readdirSync(folder)).toEqual([name]);
+    Staging.sweep(folder, [JOB]);
+    expect(readdirSync(folder)).toEqual([name]);
+    Staging.sweep(folder, [JOB + 1]);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it('has let a file go for good when that, and no other, has got its name', async () => {
+    const staging = Staging.open(folder, JOB);
+    writeFileSync(staging.file(0), 'a');
+    const landed = { ...row(0, 'sub/a', 'none'), inode: String(statSync(staging.file(0), { bigint: true }).ino) };
+    expect(await landStaged(folder, [landed], staging, false)).toBe(true);
+    expect(await landStaged(folder, [landed], staging, true)).toBe(true); // killed before it was noted
+    writeFileSync(join(folder, 'sub/b'), 'of somebody else');
+    renameSync(join(folder, 'sub/b'), join(folder, 'sub/a'));
+    expect(await landStaged(folder, [landed], staging, true)).toBe(false);
+    rmSync(join(folder, 'sub'), { recursive: true });
+    expect(await landStaged(folder, [landed], staging, true)).toBe(false);
+    staging.close();
   });
 
   it.each(['0.d', '0.d/sub'])('lands nothing through a symlink that %s has become', async (inside) => {
