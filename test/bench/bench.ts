@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { BacklogMeasurement } from './backlog-measurement';
 import type { BenchSite } from './bench-site';
 import { Courier } from './courier';
 import { describeDisk } from './describe-disk';
@@ -20,6 +21,8 @@ const FULL = {
   smallRounds: 7,
   downFiles: 1_000,
   downRounds: 3,
+  backlogFiles: 100_000,
+  backlogRounds: 3,
   idleMs: 10_000,
 };
 const SHORT = {
@@ -29,11 +32,18 @@ const SHORT = {
   smallRounds: 2,
   downFiles: 200,
   downRounds: 1,
+  backlogFiles: 5_000,
+  backlogRounds: 1,
   idleMs: 3_000,
 };
 
 const { values: options } = parseArgs({
-  options: { json: { type: 'boolean' }, short: { type: 'boolean' }, rows: { type: 'string', default: '1,2,3,4,5,6' } },
+  options: {
+    json: { type: 'boolean' },
+    short: { type: 'boolean' },
+    rows: { type: 'string', default: '1,2,3,4,5,6,7' },
+    backlog: { type: 'string' },
+  },
 });
 
 /** As long as those of AWS: a session token of 1,100 characters. */
@@ -56,7 +66,8 @@ async function bench(dir: string): Promise<number> {
     console.log([`node ${process.version}`, `${cpus().length} cores`, describeDisk(dir), describeLoad()].join(', '));
     console.log(peers.versions.join('\n'));
     const wanted = new Set(options.rows.split(','));
-    const size = options.short ? SHORT : FULL;
+    const usual = options.short ? SHORT : FULL;
+    const size = { ...usual, backlogFiles: Number(options.backlog ?? usual.backlogFiles) };
     const print = (line: string): void => console.log(line);
     const rows = await new RowMeasurement(
       nullS3,
@@ -68,6 +79,7 @@ async function bench(dir: string): Promise<number> {
     ).measure(wanted);
     const guard = (pid: number | null): void => nullS3.guard(pid);
     if (wanted.has('6')) rows.push(...(await new DownMeasurement(dir, guard, size, print).measure()));
+    if (wanted.has('7')) rows.push(...(await new BacklogMeasurement(site, guard, size, print).measure()));
     console.log(`at the end: ${describeLoad()}`);
     console.log(formatRows(rows));
     if (options.json) console.log(JSON.stringify({ rows }));
