@@ -32,7 +32,12 @@ export function buildOutbox(
 
 function newUpload(file: QueuedFile, outboxId: number, template: KeyTemplate, newestFirst: boolean): NewUpload {
   return {
-    ...file,
+    path: file.path,
+    batch: file.batch,
+    note: file.note,
+    sizeBytes: file.sizeBytes,
+    fingerprint: file.fingerprint,
+    replaces: file.replaces,
     outboxId,
     newestFirst,
     keyFor: (id: number) => {

@@ -5,16 +5,20 @@ import type { Spool } from '../custody/spool';
 /** The producer's folders that a batch comes from, each opened once, name by name. */
 export class SourceFolders {
   readonly #open = new Map<string, FolderHandle>();
+  /** Mostly the next file is in the same. */
+  #last: { readonly path: Buffer; readonly folder: FolderHandle } | undefined;
 
   constructor(private readonly root: FolderHandle) {}
 
   get(path: Buffer): FolderHandle {
+    if (this.#last?.path.equals(path) === true) return this.#last.folder;
     const name = path.toString('latin1');
     let folder = this.#open.get(name);
     if (folder === undefined) {
       folder = this.root.openBelow(path);
       this.#open.set(name, folder);
     }
+    this.#last = { path, folder };
     return folder;
   }
 
@@ -50,6 +54,7 @@ export class SourceFolders {
 export class BatchFolders {
   readonly batch: number;
   readonly #made = new Map<string, FolderHandle>();
+  #last: { readonly path: Buffer; readonly folder: FolderHandle } | undefined;
 
   constructor(
     private readonly spool: Spool,
@@ -65,6 +70,7 @@ export class BatchFolders {
   }
 
   get(path: Buffer): FolderHandle {
+    if (this.#last?.path.equals(path) === true) return this.#last.folder;
     const key = path.toString('latin1');
     let made = this.#made.get(key);
     if (made === undefined) {
@@ -73,6 +79,7 @@ export class BatchFolders {
       this.#made.set(key, made);
       this.opened.push(made);
     }
+    this.#last = { path, folder: made };
     return made;
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, constants, fdatasync, fstatSync, lstatSync, openSync, renameSync, unlinkSync } from 'node:fs';
+import { closeSync, constants, fdatasync, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { FolderHandle, splitPath } from '../custody/folder-handle';
 import type { Spool } from '../custody/spool';
@@ -6,6 +6,7 @@ import { syncFileSystem } from '../custody/sync-file-system';
 import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { BatchFolders, SourceFolders } from './claim-folders';
 import { findOpenWriters, inodeOf } from './open-writers';
+import { type Rename, renameAll } from './rename-all';
 import type { Treatment } from './rules';
 
 /** A file that has settled. */
@@ -88,23 +89,28 @@ export class Claimer {
     const fds: number[] = [];
     const targets: FolderHandle[] = [];
     try {
-      const readable = files.filter((file) => {
-        const fd = openForReading(folders, file);
-        if (typeof fd !== 'number') {
-          if (fd !== undefined) refused.push({ file, why: fd });
-          return false;
+      const readable: Entry[] = [];
+      const inodes = new Set<string>();
+      for (const file of files) {
+        try {
+          const entry = entryOf(folders, file);
+          const fd = openFile(entry.from);
+          if (fd === undefined) continue;
+          if (keepOpen) fds.push(fd);
+          else closeSync(fd);
+          readable.push(entry);
+          inodes.add(file.inode);
+        } catch (error) {
+          if (!isGone(error)) refused.push({ file, why: refusal('read', error) });
         }
-        if (keepOpen) fds.push(fd);
-        else closeSync(fd);
-        return true;
-      });
-      const { held, hiddenProcesses } = findOpenWriters(new Set(readable.map(({ inode }) => inode)));
-      const free = readable.filter((file) => {
+      }
+      const { held, hiddenProcesses } = findOpenWriters(inodes);
+      const free = readable.filter(({ file }) => {
         const isFree = !held.has(file.inode) || this.options.mayBreakHold(file);
         if (!isFree) refused.push({ file, why: 'held' });
         return isFree;
       });
-      const { moved, inPlace, restless } = this.#move(folders, free, targets, refused);
+      const { moved, inPlace, restless } = await this.#move(free, targets, refused);
       let unsynced: readonly ClaimedFile[] = [];
       if (moved.length > 0 || restless.length > 0) {
         try {
@@ -130,53 +136,70 @@ export class Claimer {
   }
 
   /** @param targets the folders made for them, to be synced and closed @param refused what the system would not do */
-  #move(
-    folders: SourceFolders,
-    files: readonly SettledFile[],
-    targets: FolderHandle[],
-    refused: { file: SettledFile; why: Refusal }[],
-  ) {
-    const moved: ClaimedFile[] = [];
-    const inPlace: ClaimedFile[] = [];
-    const restless: { batch: number; path: Buffer }[] = [];
-    const { nextBatch } = this.options;
+  async #move(entries: readonly Entry[], targets: FolderHandle[], refused: { file: SettledFile; why: Refusal }[]) {
     const spool = this.options.spool();
     const names = new Set<string>();
+    const staying = new Set<SettledFile>();
+    const refuse = (file: SettledFile, error: unknown): void => {
+      const { code = '' } = error as NodeJS.ErrnoException;
+      if (CANNOT_MOVE.has(code)) staying.add(file);
+      else if (!GONE.has(code)) refused.push({ file, why: refusal('move', error) });
+    };
+    const moves: (Entry & Rename)[] = [];
     let target: BatchFolders | undefined;
-    for (const file of files) {
+    for (const { file, source, folder, name, from } of entries) {
       if (file.treatment.claim === 'leave' || spool?.takesFiles !== true) {
-        inPlace.push({ ...file, batch: undefined });
+        staying.add(file);
         continue;
       }
       const key = file.path.toString('latin1');
       if (names.has(key)) continue; // a name once per batch: a rename must not go over anything
       names.add(key);
-      const { folder, name } = splitPath(file.path);
-      let source: FolderHandle;
-      let to: Buffer;
       try {
-        source = folders.get(folder);
-        target ??= new BatchFolders(spool, nextBatch, targets);
-        to = target.get(folder).child(name);
-        renameSync(source.child(name), to);
+        target ??= new BatchFolders(spool, this.options.nextBatch, targets);
+        moves.push({ file, source, folder, name, from, to: target.get(folder).child(name) });
       } catch (error) {
-        const { code = '' } = error as NodeJS.ErrnoException;
-        if (CANNOT_MOVE.has(code)) inPlace.push({ ...file, batch: undefined });
-        else if (!GONE.has(code)) refused.push({ file, why: refusal('move', error) });
+        refuse(file, error);
+      }
+    }
+    const moved: ClaimedFile[] = [];
+    const restless: { batch: number; path: Buffer }[] = [];
+    const errors = await renameAll(moves);
+    for (const [at, { file, source, name, to }] of moves.entries()) {
+      const error = errors.get(at);
+      if (error !== undefined) {
+        refuse(file, error);
         continue;
       }
+      const { batch } = target!;
       // Our own rename moves ctime, so that only content and inode can be compared with the look.
       const stats = lstatSync(to, { bigint: true, throwIfNoEntry: false });
       if (stats === undefined) continue; // somebody clears the spool away
       const fingerprint = fingerprintOf(stats);
       const isSame = fingerprint.content === file.fingerprint.content && inodeOf(stats) === file.inode;
-      if (isSame && stats.isFile()) moved.push({ ...file, fingerprint, batch: target.batch });
-      else restless.push({ batch: target.batch, path: file.path });
+      if (isSame && stats.isFile()) moved.push({ ...file, fingerprint, batch });
+      else restless.push({ batch, path: file.path });
       if (file.treatment.marker !== undefined) removeMarker(source, name, file.treatment.marker);
     }
     if (moved.length === 0 && restless.length === 0) target?.removeEmpty();
+    const inPlace = [...staying].map((file): ClaimedFile => ({ ...file, batch: undefined }));
     return { moved, inPlace, restless };
   }
+}
+
+/** Where a file lies, by the handle of its folder. */
+interface Entry {
+  readonly file: SettledFile;
+  readonly source: FolderHandle;
+  readonly folder: Buffer;
+  readonly name: Buffer;
+  readonly from: Buffer;
+}
+
+function entryOf(folders: SourceFolders, file: SettledFile): Entry {
+  const { folder, name } = splitPath(file.path);
+  const source = folders.get(folder);
+  return { file, source, folder, name, from: source.child(name) };
 }
 
 const refusal = (step: 'read' | 'move' | 'sync', error: unknown): Refusal => ({
@@ -184,19 +207,17 @@ const refusal = (step: 'read' | 'move' | 'sync', error: unknown): Refusal => ({
   code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN',
 });
 
-/** @returns the descriptor, why it cannot be read, or undefined when it is gone or no file any more */
-function openForReading(folders: SourceFolders, { path }: SettledFile): number | Refusal | undefined {
-  const { folder, name } = splitPath(path);
-  let fd: number;
-  try {
-    fd = openSync(folders.get(folder).child(name), READ);
-  } catch (error) {
-    const { code = '' } = error as NodeJS.ErrnoException;
-    return GONE.has(code) || code === 'ENXIO' ? undefined : refusal('read', error);
-  }
+/** To be read, so that none is claimed that could not be sent. @returns undefined when it is no file any more */
+function openFile(path: Buffer): number | undefined {
+  const fd = openSync(path, READ);
   if (fstatSync(fd).isFile()) return fd;
   closeSync(fd); // a folder or a FIFO took its place
   return undefined;
+}
+
+function isGone(error: unknown): boolean {
+  const { code = '' } = error as NodeJS.ErrnoException;
+  return GONE.has(code) || code === 'ENXIO';
 }
 
 async function syncEach(fds: readonly number[], folders: readonly FolderHandle[]): Promise<void> {

@@ -1,12 +1,14 @@
 import { lstatSync } from 'node:fs';
 import { setImmediate as others } from 'node:timers/promises';
 import type { Clock } from '../clock';
+import { splitPath } from '../custody/folder-handle';
 import { type FoundFile, type OddEntry, type UnreadableFolder, walkFolder } from '../custody/walk-folder';
 import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { findNamesake, printableName } from '../domain/printable-name';
 import type { Log } from '../log';
 import { RunLoop } from '../run-loop';
-import type { ClaimedFile, Claimer, Refusal, SettledFile } from './claimer';
+import { BatchesAhead } from './batches-ahead';
+import type { Claim, ClaimedFile, Claimer, Refusal, SettledFile } from './claimer';
 import { decideInPlace } from './decide-in-place';
 import type { Doorbell } from './doorbell';
 import { explainFolder, explainRefusal } from './explain-outbox';
@@ -56,7 +58,9 @@ export interface ScannerOptions {
 }
 
 /** Files claimed in one go, from at most so many folders: each is held open meanwhile. */
-const BATCH = { files: 1_024, folders: 100 } as const;
+const BATCH = { files: 4_096, folders: 100 } as const;
+/** Batches on their way to the disk beside the one whose rows are written. */
+const MAX_AHEAD = 1;
 /** Looks between two chances for everything else in the process. */
 const LOOKS_AT_A_TIME = 256;
 const HELD_AGAIN_MS = 1_000;
@@ -64,6 +68,8 @@ const MIN_IDLE_MS = 10;
 const MAX_EXAMPLES = 10;
 /** The wall clock may drift against the monotonic one by so much between two looks; more is a step. */
 const STEP_MS = 1_000;
+
+const never = (): boolean => false;
 
 /** Looks through an outbox and claims what has settled. The look alone decides; there is nothing to miss between two of them. */
 export class OutboxScanner {
@@ -73,6 +79,7 @@ export class OutboxScanner {
   #isUnmovedTold = false;
   #isFirstLook = true;
   #traits: FileSystemTraits = LOCAL;
+  readonly #ahead = new BatchesAhead(MAX_AHEAD);
   readonly #loop: RunLoop;
 
   constructor(private readonly options: ScannerOptions) {
@@ -106,35 +113,19 @@ export class OutboxScanner {
 
   /** @returns milliseconds until the next look */
   async #scan(): Promise<number> {
-    const { path, settling, clock, log, rules, doorbell } = this.options;
+    const { path, settling, clock, log, doorbell } = this.options;
     this.options.prepare();
     this.#look = newLook();
     this.#forgetAfterStep();
     this.#traits = fileSystemTraits(path);
     const wantsStamp = settling.wantsStamp && this.#traits.keepsCtime && !this.#traits.isNetwork;
     settling.begin(wantsStamp ? this.options.takeStamp() : undefined);
-    let batch: SettledFile[] = [];
-    let folders = new Set<string>();
-    let looks = 0;
-    const onFolder = (_: Buffer, entries: number): void => {
-      this.#look.largestFolder = Math.max(this.#look.largestFolder, entries);
-    };
-    for (const found of walkFolder(path, { isIgnored: (name) => rules.isIgnored(name), onFolder })) {
-      if (++looks % LOOKS_AT_A_TIME === 0) {
-        await others();
-        if (this.#loop.isStopping) return 0;
-      }
-      const settled = found && this.#consider(found);
-      if (settled === undefined) continue;
-      batch.push(settled);
-      folders.add(settled.path.subarray(0, Math.max(0, settled.path.lastIndexOf('/'))).toString('latin1'));
-      if (batch.length >= BATCH.files || folders.size >= BATCH.folders) {
-        await this.#claim(batch);
-        batch = [];
-        folders = new Set();
-      }
+    try {
+      await this.#walk();
+    } finally {
+      await this.#ahead.finish();
     }
-    await this.#claim(batch);
+    if (this.#loop.isStopping) return 0;
     this.#isFirstLook = false;
     for (const problem of this.#look.problems)
       if (!this.#status.problems.includes(problem)) log.error({ reason: problem }, 'look at the outbox');
@@ -142,6 +133,37 @@ export class OutboxScanner {
     const idleMs = this.#idleMs();
     await doorbell.attend({ largestFolder: this.#look.largestFolder, claimed: this.#look.claimed }, () => this.wake());
     return idleMs;
+  }
+
+  /** Looks at every file, and claims on the way. */
+  async #walk(): Promise<void> {
+    const { path, rules } = this.options;
+    let batch: SettledFile[] = [];
+    let folders = 0;
+    let lastFolder: Buffer | undefined;
+    let looks = 0;
+    const onFolder = (_: Buffer, entries: number): void => {
+      this.#look.largestFolder = Math.max(this.#look.largestFolder, entries);
+    };
+    for (const found of walkFolder(path, { isIgnored: (name) => rules.isIgnored(name), onFolder })) {
+      if (++looks % LOOKS_AT_A_TIME === 0) {
+        await others();
+        if (this.#loop.isStopping) return;
+      }
+      const settled = found && this.#consider(found);
+      if (settled === undefined) continue;
+      batch.push(settled);
+      const { folder } = splitPath(settled.path);
+      if (lastFolder?.equals(folder) !== true) folders += 1; // they come folder by folder
+      lastFolder = folder;
+      if (batch.length >= BATCH.files || folders >= BATCH.folders) {
+        await this.#claim(batch);
+        batch = [];
+        folders = 0;
+        lastFolder = undefined;
+      }
+    }
+    await this.#claim(batch);
   }
 
   /** A file that is to be claimed now. */
@@ -216,12 +238,16 @@ export class OutboxScanner {
     return isQueued;
   }
 
-  async #claim(batch: readonly SettledFile[]): Promise<void> {
+  /** Resolves when the look may go on: the batch itself may still be on its way. */
+  async #claim(batch: SettledFile[]): Promise<void> {
     if (batch.length === 0) return;
-    const { claimer, queue, onQueued, onRestless, log } = this.options;
+    const oldestFirst = batch.sort((a, b) => a.mtimeMs - b.mtimeMs || Buffer.compare(a.path, b.path));
+    await this.#ahead.add(this.options.claimer.claim(oldestFirst), (claim) => this.#queue(claim));
+  }
+
+  async #queue({ claimed, restless, refused, hiddenProcesses }: Claim): Promise<void> {
+    const { queue, onQueued, onRestless, log } = this.options;
     const look = this.#look;
-    const oldestFirst = [...batch].sort((a, b) => a.mtimeMs - b.mtimeMs || Buffer.compare(a.path, b.path));
-    const { claimed, restless, refused, hiddenProcesses } = await claimer.claim(oldestFirst);
     if (claimed.length > 0) {
       await queue.enqueue(claimed.map((file) => this.#queuedFileOf(file)));
       onQueued();
@@ -254,7 +280,7 @@ export class OutboxScanner {
       mtimeMs,
       fingerprint,
       replaces,
-      isLate: () => false,
+      isLate: never,
       note: noteForEmpty(sizeBytes),
     };
   }

@@ -24,6 +24,7 @@ export class OutboxRules {
   readonly #usual: Treatment;
   readonly #rules: readonly Rule[];
   readonly #isIgnored: (path: string) => boolean;
+  readonly #hasMarkers: boolean;
 
   /** @param minSettleMs what the file system asks for */
   constructor(config: OutboxConfig, minSettleMs: number) {
@@ -42,6 +43,7 @@ export class OutboxRules {
       claim: rule.claim ?? config.claim,
       afterUpload: rule.afterUpload ?? config.afterUpload,
     }));
+    this.#hasMarkers = this.#rules.some(({ marker }) => marker !== undefined);
     this.#isIgnored = matcher([...ALWAYS_IGNORED, ...config.ignore]);
   }
 
@@ -58,6 +60,7 @@ export class OutboxRules {
 
   /** Whether it says of another file that it is whole, and is none to be sent. */
   isMarker(path: Buffer): boolean {
+    if (!this.#hasMarkers) return false;
     const name = printableName(path);
     return this.#rules.some(({ marker }) => {
       if (marker === undefined || !name.endsWith(marker)) return false;

@@ -146,7 +146,7 @@ FolderHandle.prototype.sync = function guarded(this: FolderHandle) {
   return alive.crash.call('sync', () => unsynced.sync(this.path, () => sync.call(this)));
 };
 
-const { linkSync, renameSync, unlinkSync } = fs;
+const { linkSync, rename, renameSync, unlinkSync } = fs;
 const BY_HANDLE = Buffer.from('/proc/self/fd/');
 /** Only the courier reaches files through handles; the cloud and the tests have paths. */
 const isByHandle = (path: fs.PathLike): boolean =>
@@ -158,14 +158,30 @@ function guardFileSystem(): () => void {
       isByHandle(from) || isByHandle(to)
         ? alive.crash.callSync('rename', () => name(renameSync, from, to))
         : renameSync(from, to),
+    // Later, as in the pool, but one at a time, so that it is known which was the last.
+    rename: (from: fs.PathLike, to: fs.PathLike, callback: fs.NoParamCallback): void => {
+      const { crash } = alive;
+      if (isByHandle(from))
+        setImmediate(() => callback(failureOf(() => crash.callSync('rename', () => name(renameSync, from, to)))));
+      else rename(from, to, callback);
+    },
     linkSync: (from: fs.PathLike, to: fs.PathLike): void =>
       isByHandle(from) ? alive.crash.callSync('link', () => name(linkSync, from, to)) : linkSync(from, to),
     unlinkSync: (path: fs.PathLike): void =>
       isByHandle(path) ? alive.crash.callSync('unlink', () => unlinkSync(path)) : unlinkSync(path),
   });
   return () => {
-    Object.assign(fs, { linkSync, renameSync, unlinkSync });
+    Object.assign(fs, { linkSync, rename, renameSync, unlinkSync });
   };
+}
+
+function failureOf(work: () => void): NodeJS.ErrnoException | null {
+  try {
+    work();
+    return null;
+  } catch (error) {
+    return error as NodeJS.ErrnoException;
+  }
 }
 
 function name(give: (from: fs.PathLike, to: fs.PathLike) => void, from: fs.PathLike, to: fs.PathLike): void {

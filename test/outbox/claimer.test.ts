@@ -19,7 +19,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Spool } from '../../src/custody/spool';
 import { type Claim, Claimer, type ClaimerOptions, type SettledFile } from '../../src/outbox/claimer';
-import { asUser, STRANGER } from '../support/as-user';
+import { STRANGER, whileUser } from '../support/as-user';
 import { itWhere, missingForMounts, missingForUsers } from '../support/needs';
 import { filesIn, settledFilesOf } from '../support/outbox-folder';
 
@@ -178,7 +178,7 @@ describe('a claim', () => {
     itWhere(missingForUsers(), 'leaves a file it may not read where it is, though it could rename it', async () => {
       const file = strangers('a', 0o600);
       drop('b');
-      const { claimed, refused } = await asUser(STRANGER, () => claim(settledFilesOf(outbox)));
+      const { claimed, refused } = await whileUser(STRANGER, () => claim(settledFilesOf(outbox)));
       expect(namesOf(claimed)).toEqual(['b']);
       expect(refused).toMatchObject([{ why: { code: 'EACCES' } }]);
       expect(existsSync(file)).toBe(true);
@@ -187,7 +187,7 @@ describe('a claim', () => {
     itWhere(missingForUsers(), "sends another user's file in a sticky folder from where it lies", async () => {
       const file = strangers('a', 0o644);
       chmodSync(outbox, 0o1777);
-      const { claimed } = await asUser(STRANGER, () => claim(settledFilesOf(outbox)));
+      const { claimed } = await whileUser(STRANGER, () => claim(settledFilesOf(outbox)));
       expect(claimed).toMatchObject([{ batch: undefined }]);
       expect(existsSync(file)).toBe(true);
       expect(readdirSync(spool.folder)).toEqual([]);
@@ -198,7 +198,7 @@ describe('a claim', () => {
       strangers('a.ready', 0o644);
       chmodSync(outbox, 0o1777);
       const files = settledFilesOf(outbox, { marker: '.ready' }).slice(0, 1);
-      const { claimed } = await asUser(STRANGER, () => claim(files));
+      const { claimed } = await whileUser(STRANGER, () => claim(files));
       expect(claimed).toMatchObject([{ batch: 1 }]);
     });
   });

@@ -12,3 +12,15 @@ export function asUser<T>(uid: number, work: () => T): T {
     process.setegid!(0);
   }
 }
+
+/** The same until what it began is over. Everything else in the process has these rights meanwhile. */
+export async function whileUser<T>(uid: number, work: () => Promise<T>): Promise<T> {
+  process.setegid!(uid);
+  process.seteuid!(uid);
+  try {
+    return await work();
+  } finally {
+    process.seteuid!(0);
+    process.setegid!(0);
+  }
+}
