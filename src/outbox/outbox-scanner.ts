@@ -45,7 +45,7 @@ export interface ScannerOptions {
   readonly takeStamp: () => Stamp | undefined;
   /** Before each look. */
   readonly prepare: () => void;
-  readonly claimer: Claimer;
+  readonly claimer: Pick<Claimer, 'claim'>;
   readonly queue: UploadQueue;
   readonly doorbell: Doorbell;
   readonly onQueued: () => void;
