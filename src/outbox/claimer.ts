@@ -147,7 +147,7 @@ export class Claimer {
     };
     const moves: (Entry & Rename)[] = [];
     let target: BatchFolders | undefined;
-    for (const { file, source, folder, name, from } of entries) {
+    for (const { file, source, from } of entries) {
       if (file.treatment.claim === 'leave' || spool?.takesFiles !== true) {
         staying.add(file);
         continue;
@@ -157,7 +157,8 @@ export class Claimer {
       names.add(key);
       try {
         target ??= new BatchFolders(spool, this.options.nextBatch, targets);
-        moves.push({ file, source, folder, name, from, to: target.get(folder).child(name) });
+        const { folder, name } = splitPath(file.path);
+        moves.push({ file, source, from, to: target.get(folder).child(name) });
       } catch (error) {
         refuse(file, error);
       }
@@ -165,7 +166,7 @@ export class Claimer {
     const moved: ClaimedFile[] = [];
     const restless: { batch: number; path: Buffer }[] = [];
     const errors = await renameAll(moves);
-    for (const [at, { file, source, name, to }] of moves.entries()) {
+    for (const [at, { file, source, to }] of moves.entries()) {
       const error = errors.get(at);
       if (error !== undefined) {
         refuse(file, error);
@@ -179,7 +180,7 @@ export class Claimer {
       const isSame = fingerprint.content === file.fingerprint.content && inodeOf(stats) === file.inode;
       if (isSame && stats.isFile()) moved.push({ ...file, fingerprint, batch });
       else restless.push({ batch, path: file.path });
-      if (file.treatment.marker !== undefined) removeMarker(source, name, file.treatment.marker);
+      if (file.treatment.marker !== undefined) removeMarker(source, file.path, file.treatment.marker);
     }
     if (moved.length === 0 && restless.length === 0) target?.removeEmpty();
     const inPlace = [...staying].map((file): ClaimedFile => ({ ...file, batch: undefined }));
@@ -191,15 +192,13 @@ export class Claimer {
 interface Entry {
   readonly file: SettledFile;
   readonly source: FolderHandle;
-  readonly folder: Buffer;
-  readonly name: Buffer;
   readonly from: Buffer;
 }
 
 function entryOf(folders: SourceFolders, file: SettledFile): Entry {
   const { folder, name } = splitPath(file.path);
   const source = folders.get(folder);
-  return { file, source, folder, name, from: source.child(name) };
+  return { file, source, from: source.child(name) };
 }
 
 const refusal = (step: 'read' | 'move' | 'sync', error: unknown): Refusal => ({
@@ -225,7 +224,8 @@ async function syncEach(fds: readonly number[], folders: readonly FolderHandle[]
   await Promise.all(folders.map((folder) => folder.sync()));
 }
 
-function removeMarker(folder: FolderHandle, name: Buffer, marker: string): void {
+function removeMarker(folder: FolderHandle, path: Buffer, marker: string): void {
+  const { name } = splitPath(path);
   try {
     unlinkSync(folder.child(Buffer.concat([name, Buffer.from(marker)])));
   } catch {
