@@ -92,6 +92,15 @@ describe('courier cloud thing', () => {
     expect(broken).toEqual([]);
   });
 
+  it('packs nothing that a run which was cut off has left', async () => {
+    mkdirSync(join(site.dir, 'device00'));
+    writeFileSync(join(site.dir, 'device00/private.key.new'), 'half a k');
+    await add();
+    const packed: string[] = [];
+    await list({ file: join(site.dir, 'device00/device00.tar'), onReadEntry: ({ path }) => packed.push(path) });
+    expect(packed.sort()).toEqual(['certificate.pem', 'courier.yaml', 'private.key', 'root-ca.pem']);
+  });
+
   it('changes nothing when it is said again, also not what a person has changed', async () => {
     await add();
     const before = { ids: certificates(), key: site.read('device00/private.key') };

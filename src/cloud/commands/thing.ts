@@ -59,9 +59,10 @@ export async function thing(args: readonly string[], say: (text: string) => void
   // Told with a dot, for names of things may look like those of hosts or options.
   const folder = new ThingFolder(values.dir === '.' ? `./${name}` : join(values.dir, name));
   checkName(name);
-  await withLock(`${folder.path}.lock`, () =>
-    change(subcommand, account, values.stack, { thing: name, folder, isCore: values.core, say }, values.former),
-  );
+  const order = { thing: name, folder, isCore: values.core, say };
+  const run = (): Promise<void> => change(subcommand, account, values.stack, order, values.former);
+  // What is stolen is revoked from anywhere, also where nothing can be written.
+  await (subcommand === 'add' || subcommand === 'rotate' ? withLock(`${folder.path}.lock`, run) : run());
 }
 
 async function change(

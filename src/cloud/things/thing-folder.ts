@@ -66,7 +66,7 @@ export class ThingFolder {
 
   /** All that belongs onto the device, for whoever carries it there: readable by the owner alone, as the key is. */
   async pack(name: string): Promise<void> {
-    const files = this.list().filter((file) => !file.endsWith('.tar') && !file.endsWith('.tmp'));
+    const files = this.list().filter((file) => !/\.(?:tar|tmp|new)$/.test(file)); // the last two of a run that was cut off
     const packing = this.#file(`${name}.tmp`);
     closeSync(openSync(packing, 'w', 0o600));
     await create({ cwd: this.path, file: packing, portable: true }, files);
