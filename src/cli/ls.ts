@@ -1,5 +1,6 @@
 import type { UploadSummary } from '../control/protocol';
-import { formatBytes, formatTable } from './format';
+import { formatBytes } from '../domain/format-bytes';
+import { formatTable } from './format';
 
 /** Uploads, newest first, a line each. */
 export function presentList(uploads: readonly UploadSummary[]): string {

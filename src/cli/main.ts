@@ -9,10 +9,10 @@ import {
   type UploadDetails,
   type UploadSummary,
 } from '../control/protocol';
+import { formatBytes } from '../domain/format-bytes';
 import { VERSION } from '../version';
 import { askDaemon } from './ask-daemon';
 import { cloud } from './cloud';
-import { formatBytes } from './format';
 import { presentList } from './ls';
 import { run } from './run';
 import { presentDetails } from './show';

@@ -1,5 +1,5 @@
 import type { UploadDetails } from '../control/protocol';
-import { formatBytes } from './format';
+import { formatBytes } from '../domain/format-bytes';
 
 /** All that is known of one upload. */
 export function presentDetails(upload: UploadDetails): string {

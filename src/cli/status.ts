@@ -1,5 +1,6 @@
 import type { StatusDocument } from '../control/protocol';
-import { formatBytes, formatSeconds } from './format';
+import { formatBytes } from '../domain/format-bytes';
+import { formatSeconds } from './format';
 
 /** The status for a person: what is going on, what is wrong, and what to do about it. */
 export function presentStatus(status: StatusDocument): string {

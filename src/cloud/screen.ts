@@ -8,7 +8,6 @@ export interface Output {
 const CLEAR = '\r\u001b[K';
 const USUAL_COLUMNS = 80;
 const BAR_CELLS = 24;
-const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
 
 /** What the operator reads: lines that stay, and on a terminal one below them that each next one replaces. */
 export class Screen {
@@ -55,11 +54,4 @@ export function progressLine(share: number, text: string, columns: number): stri
   const full = Math.floor(known * BAR_CELLS);
   const line = `[${'#'.repeat(full)}${'.'.repeat(BAR_CELLS - full)}] ${String(Math.floor(known * 100)).padStart(3)} %  ${text}`;
   return line.slice(0, Math.max(0, columns - 1));
-}
-
-export function formatBytes(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  for (; value >= 1024 && unit < UNITS.length - 1; unit++) value /= 1024;
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
 }

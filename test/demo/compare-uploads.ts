@@ -1,5 +1,5 @@
-import { formatBytes } from '../../src/cli/format';
 import type { UploadSummary } from '../../src/control/protocol';
+import { formatBytes } from '../../src/domain/format-bytes';
 import type { DemoFile } from './demo-files';
 import type { DemoReport } from './demo-report';
 import type { DemoSite } from './demo-site';

@@ -1,5 +1,5 @@
-import { formatBytes } from '../../src/cli/format';
 import type { StatusDocument } from '../../src/control/protocol';
+import { formatBytes } from '../../src/domain/format-bytes';
 import { fitToWidth } from './fit-to-width';
 
 /** Counts of an earlier moment: progress is counted from there. */

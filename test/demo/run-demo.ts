@@ -1,8 +1,8 @@
 import { join, relative, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { formatBytes } from '../../src/cli/format';
 import { presentStatus } from '../../src/cli/status';
 import type { StatusDocument, UploadSummary } from '../../src/control/protocol';
+import { formatBytes } from '../../src/domain/format-bytes';
 import { compareOwnFile } from './compare-own-file';
 import { compareUploads } from './compare-uploads';
 import { DeliveryWatch } from './delivery-watch';

@@ -1,5 +1,6 @@
+import { formatBytes } from '../../domain/format-bytes';
 import type { LocalFile } from '../files/local-files';
-import { formatBytes, type Screen } from '../screen';
+import type { Screen } from '../screen';
 
 /** How far all files of one command have come, in bytes. */
 export class ProgressOfFiles {

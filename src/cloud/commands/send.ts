@@ -1,3 +1,4 @@
+import { formatBytes } from '../../domain/format-bytes';
 import { openAccount } from '../account/open-account';
 import { readStack } from '../account/read-stack';
 import { Bucket } from '../bucket/bucket';
@@ -6,7 +7,7 @@ import { findLocalFiles } from '../files/local-files';
 import type { Arrival } from '../inbox/find-arrival';
 import { type SentFile, sendFiles } from '../inbox/send-files';
 import { watchArrivals } from '../inbox/watch-arrivals';
-import { formatBytes, type Screen } from '../screen';
+import type { Screen } from '../screen';
 import { checkName } from '../things/add-thing';
 import { parseArguments } from './arguments';
 import { parseDuration } from './duration';

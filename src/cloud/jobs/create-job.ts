@@ -5,6 +5,7 @@ import {
   type IoTClient,
   type Job,
 } from '@aws-sdk/client-iot';
+import { unlessMissing } from '../account/unless-missing';
 import { CloudError } from '../cloud-error';
 import type { JobPlan } from './job-plan';
 
@@ -41,14 +42,8 @@ export async function isMade(iot: IoTClient, plan: JobPlan): Promise<boolean> {
   );
 }
 
-export async function findJob(iot: IoTClient, jobId: string): Promise<Job | undefined> {
-  try {
-    return (await iot.send(new DescribeJobCommand({ jobId }))).job;
-  } catch (error) {
-    if ((error as Error).name === 'ResourceNotFoundException') return undefined;
-    throw error;
-  }
-}
+export const findJob = async (iot: IoTClient, jobId: string): Promise<Job | undefined> =>
+  (await unlessMissing(iot.send(new DescribeJobCommand({ jobId }))))?.job;
 
 function findDifference(plan: JobPlan, job: Job, document: string | undefined): string | undefined {
   const sorted = (targets: readonly string[] = []): string => [...targets].sort().join(' ');

@@ -1,6 +1,7 @@
 import { DescribeThingCommand, DescribeThingGroupCommand, type IoTClient } from '@aws-sdk/client-iot';
 import { THING_NAME } from '../../domain/thing-name';
 import type { Stack } from '../account/read-stack';
+import { unlessMissing } from '../account/unless-missing';
 import { CloudError, CommandError } from '../cloud-error';
 
 export interface TargetNames {
@@ -34,12 +35,12 @@ export async function findTargets(iot: IoTClient, stack: Stack, { things, groups
   const arn = (resource: string): string => `arn:${stack.partition}:iot:${stack.region}:${stack.accountId}:${resource}`;
   const missing: string[] = [];
   for (const thingName of things)
-    if (!(await isThere(() => iot.send(new DescribeThingCommand({ thingName })))))
+    if ((await unlessMissing(iot.send(new DescribeThingCommand({ thingName })))) === undefined)
       missing.push(
         `there is no thing ${thingName} in ${stack.region}; see courier cloud thing ls, or aws iot list-things`,
       );
   for (const thingGroupName of groups)
-    if (!(await isThere(() => iot.send(new DescribeThingGroupCommand({ thingGroupName })))))
+    if ((await unlessMissing(iot.send(new DescribeThingGroupCommand({ thingGroupName })))) === undefined)
       missing.push(
         `there is no thing group ${thingGroupName} in ${stack.region}; see aws iot list-thing-groups, or make it: aws iot create-thing-group`,
       );
@@ -47,14 +48,4 @@ export async function findTargets(iot: IoTClient, stack: Stack, { things, groups
   return [
     ...new Set([...things.map((name) => arn(`thing/${name}`)), ...groups.map((name) => arn(`thinggroup/${name}`))]),
   ];
-}
-
-async function isThere(describe: () => Promise<unknown>): Promise<boolean> {
-  try {
-    await describe();
-    return true;
-  } catch (error) {
-    if ((error as Error).name === 'ResourceNotFoundException') return false;
-    throw error;
-  }
 }

@@ -8,6 +8,7 @@ import {
   ListPolicyVersionsCommand,
 } from '@aws-sdk/client-iot';
 import type { Stack } from '../account/read-stack';
+import { unlessMissing } from '../account/unless-missing';
 
 const MAX_NAME = 128;
 /** AWS IoT keeps so many versions of a policy. */
@@ -72,14 +73,8 @@ export async function putCorePolicy(iot: IoTClient, stack: Stack, thing: string)
   return policyName;
 }
 
-export async function findPolicyDocument(iot: IoTClient, policyName: string): Promise<string | undefined> {
-  try {
-    return (await iot.send(new GetPolicyCommand({ policyName }))).policyDocument;
-  } catch (error) {
-    if ((error as Error).name === 'ResourceNotFoundException') return undefined;
-    throw error;
-  }
-}
+export const findPolicyDocument = async (iot: IoTClient, policyName: string): Promise<string | undefined> =>
+  (await unlessMissing(iot.send(new GetPolicyCommand({ policyName }))))?.policyDocument;
 
 async function makeRoom(iot: IoTClient, policyName: string): Promise<void> {
   const { policyVersions = [] } = await iot.send(new ListPolicyVersionsCommand({ policyName }));

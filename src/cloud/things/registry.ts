@@ -6,6 +6,7 @@ import {
   type IoTClient,
   UpdateThingCommand,
 } from '@aws-sdk/client-iot';
+import { unlessMissing } from '../account/unless-missing';
 import type { Endpoints } from './device-files';
 
 /** By this attribute of a thing its stack is told: `thing ls` asks for it. */
@@ -24,14 +25,8 @@ export async function ensureThing(iot: IoTClient, thingName: string, stack: stri
 export const hasThing = async (iot: IoTClient, thingName: string): Promise<boolean> =>
   (await findThing(iot, thingName)) !== undefined;
 
-async function findThing(iot: IoTClient, thingName: string): Promise<DescribeThingCommandOutput | undefined> {
-  try {
-    return await iot.send(new DescribeThingCommand({ thingName }));
-  } catch (error) {
-    if ((error as Error).name === 'ResourceNotFoundException') return undefined;
-    throw error;
-  }
-}
+const findThing = (iot: IoTClient, thingName: string): Promise<DescribeThingCommandOutput | undefined> =>
+  unlessMissing(iot.send(new DescribeThingCommand({ thingName })));
 
 export async function readEndpoints(iot: IoTClient): Promise<Endpoints> {
   const of = async (endpointType: string): Promise<string> =>
