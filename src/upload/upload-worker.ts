@@ -1,47 +1,29 @@
-import type { Clock } from '../clock';
-import { asTransferError, hasCode, TransferError } from '../domain/errors';
-import type { Link } from '../link/link';
-import type { Log } from '../log';
+import { asTransferError, TransferError } from '../domain/errors';
 import { RunLoop } from '../run-loop';
-import type { AccountGate } from './account-gate';
+import { AttemptConcluder, type ConcluderOptions, type ConcluderSource } from './attempt-concluder';
 import type { FilePlace } from './open-file';
-import { type Conclusion, concludeFailure } from './transitions';
 import { type Delivery, UploadAttempt } from './upload-attempt';
 import type { Upload } from './upload-row';
-import type { UploadTable } from './upload-table';
 
 /** An outbox as the worker sees it. */
-export interface UploadSource {
+export interface UploadSource extends ConcluderSource {
   readonly outboxId: number;
   /** Where the file of a row lies. */
   readonly fileOf: (row: Upload) => FilePlace;
-  /** Of its keys: the scope that access is granted by. */
-  readonly prefix: string;
   readonly priority: number;
   readonly newestFirst: boolean;
-  /** A row of it has ended, and that is durable. */
-  readonly onEnded: (row: Upload, end: 'done' | 'superseded' | 'failed') => void;
 }
 
 /** Limits and priorities are read at each use: they may change while it runs. */
-export interface WorkerOptions {
-  readonly table: UploadTable;
+export interface WorkerOptions extends ConcluderOptions {
   readonly send: SendFile;
-  readonly gate: AccountGate;
-  readonly link: Link;
-  readonly clock: Clock;
-  readonly dice: () => number;
-  readonly log: Log;
   readonly sources: readonly UploadSource[];
   readonly parallelFiles: number;
-  readonly retryMaxMs: number;
-  readonly accountProbeMaxMs: number;
 }
 
 /** What sends one file; ends in a delivery or a TransferError. */
 export type SendFile = (attempt: UploadAttempt, signal: AbortSignal) => Promise<Delivery>;
 
-const RETRY_BASE_MS = 1_000;
 /**
  * Rows taken ahead, so that a slot never waits for a commit: many small files, few large ones, or what comes with a
  * higher priority would wait behind them.
@@ -63,8 +45,10 @@ export class UploadWorker {
   readonly #loop: RunLoop;
   #finished: Promise<void> = Promise.resolve();
   #broken: Error | undefined;
+  readonly #concluder: AttemptConcluder;
 
   constructor(private readonly options: WorkerOptions) {
+    this.#concluder = new AttemptConcluder(options);
     this.#loop = new RunLoop(() => this.#step(), options.clock);
     this.#sourceOf = new Map(options.sources.map((source) => [source.outboxId, source]));
   }
@@ -248,85 +232,17 @@ export class UploadWorker {
       const error = attempt.signal.aborted
         ? new TransferError('STOPPING', 'stopping', { cause })
         : asTransferError(cause);
-      await this.#conclude(attempt, source, error);
+      await this.#concluder.fail(attempt, source, error, () => this.#unwanted.has(attempt.row.id));
       return;
     }
     this.options.gate.succeeded(source.prefix);
     this.#active.delete(attempt); // its slot is free while the ledger commits
     this.#startAhead();
-    const { row } = attempt;
-    await this.options.table.complete(row, delivery.outcome, delivery.crc32);
-    this.options.log.info(
-      {
-        id: row.id,
-        key: row.objectKey,
-        sizeBytes: row.sizeBytes,
-        ms: Math.round(this.options.clock.monotonicMs() - attempt.startedAtMs),
-        ...(row.note === undefined ? {} : { reason: row.note }),
-      },
-      delivery.outcome === 'delivered' ? 'delivered' : `skipped, ${delivery.skipped}`,
-    );
-    source.onEnded(row, 'done');
-  }
-
-  async #conclude(attempt: UploadAttempt, source: UploadSource, error: TransferError): Promise<void> {
-    const probeAtMs = this.options.gate.failed(source.prefix, attempt.row.id, error);
-    const linkUp = error.recovery !== 'await-link' || (await this.#isLinkUp(error));
-    const { row } = attempt;
-    const nowMs = this.options.clock.nowMs();
-    const conclusion = this.#unlessUnwanted(
-      row,
-      concludeFailure(
-        error,
-        {
-          retry: { baseMs: RETRY_BASE_MS, capMs: this.options.retryMaxMs },
-          account: { baseMs: RETRY_BASE_MS, capMs: this.options.accountProbeMaxMs },
-        },
-        {
-          failures: row.failures,
-          linkUp,
-          accountProbeAtMs:
-            probeAtMs === undefined
-              ? undefined
-              : nowMs + Math.max(0, Math.ceil(probeAtMs - this.options.clock.monotonicMs())),
-          nowMs,
-          dice: this.options.dice(),
-        },
-      ),
-    );
-    await this.options.table.conclude(row, conclusion, error);
-    const fields = { id: row.id, key: row.objectKey, code: error.code, reason: error.message, attempt: row.attempt };
-    if (conclusion.event === 'fail') source.onEnded(attempt.row, 'failed');
-    if (conclusion.event === 'supersede') source.onEnded(attempt.row, 'superseded');
-    if (conclusion.event === 'fail') this.options.log.error(fields, 'file cannot be delivered');
-    else if (conclusion.event === 'supersede')
-      this.options.log.info(
-        fields,
-        error.recovery === 'supersede' ? 'file changed, its new version follows' : 'file is not wanted any more',
-      );
-    else if (conclusion.event !== 'release' && error.recovery !== 'await-account')
-      this.options.log.warn(fields, 'attempt failed, another follows');
-  }
-
-  async #isLinkUp(error: TransferError): Promise<boolean> {
-    try {
-      return (await this.options.link.verify(error.linkTarget)) === 'up';
-    } catch (stopped) {
-      if (hasCode(stopped, 'STOPPING')) return false;
-      throw stopped;
-    }
-  }
-
-  #unlessUnwanted({ id }: Upload, conclusion: Conclusion): Conclusion {
-    return this.#unwanted.has(id) ? { event: 'supersede' } : conclusion;
+    await this.#concluder.deliver(attempt, source, delivery);
   }
 
   async #release(row: Upload): Promise<void> {
-    await this.options.table.conclude(
-      row,
-      this.#unlessUnwanted(row, { event: 'release' }),
-      new TransferError('NOT_STARTED', 'taken, and put back before anything was sent'),
-    );
+    await this.#concluder.putBack(row, this.#unwanted.has(row.id));
   }
 }
 
