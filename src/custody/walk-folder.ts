@@ -7,8 +7,8 @@ export interface FoundFile {
   readonly stats: BigIntStats;
 }
 
-/** A folder below that could not be read; the others go on. */
-export interface UnreadableFolder {
+/** What could not be looked at, a folder mostly; the others go on. */
+export interface Unreadable {
   readonly path: Buffer;
   readonly cause: NodeJS.ErrnoException;
 }
@@ -34,7 +34,7 @@ export interface WalkOptions {
 export function* walkFolder(
   folder: Buffer | string,
   options: WalkOptions,
-): Generator<FoundFile | UnreadableFolder | OddEntry | undefined> {
+): Generator<FoundFile | Unreadable | OddEntry | undefined> {
   let root: FolderHandle;
   try {
     root = FolderHandle.open(folder);
@@ -53,7 +53,7 @@ function* walk(
   handle: FolderHandle,
   path: Buffer,
   options: WalkOptions,
-): Generator<FoundFile | UnreadableFolder | OddEntry | undefined> {
+): Generator<FoundFile | Unreadable | OddEntry | undefined> {
   const folders: Buffer[] = [];
   let entries = 0;
   let dir: Dir | undefined;
@@ -68,8 +68,9 @@ function* walk(
       }
       if (entry.isDirectory()) folders.push(name);
       else {
-        const stats = handle.findEntry(name); // some file systems do not tell the type with the name
-        if (stats?.isDirectory()) folders.push(name);
+        const stats = lookUp(handle, name); // some file systems do not tell the type with the name
+        if (stats instanceof Error) yield { path: below, cause: stats };
+        else if (stats?.isDirectory()) folders.push(name);
         else if (stats?.isFile()) yield { path: below, stats };
         else if (stats !== undefined) yield { path: below, kind: kindOf(stats) };
       }
@@ -94,6 +95,16 @@ function* walk(
   } finally {
     dir?.closeSync();
     handle.close();
+  }
+}
+
+/** One file that its disk cannot tell of is no reason to leave out the rest of its folder. @throws EACCES: so it is for all of them */
+function lookUp(handle: FolderHandle, name: Buffer): BigIntStats | NodeJS.ErrnoException | undefined {
+  try {
+    return handle.findEntry(name);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'EACCES') throw cause;
+    return cause as NodeJS.ErrnoException;
   }
 }
 

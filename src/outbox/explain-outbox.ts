@@ -2,7 +2,7 @@ import { printableName } from '../domain/printable-name';
 import { shellQuoted } from '../domain/shell-quoted';
 import type { Refusal } from './claimer';
 
-/** Why a folder could not be looked through, and what to do. @param relative empty for the outbox itself */
+/** Why something, a folder mostly, could not be looked at, and what to do. @param relative empty for the outbox itself */
 export function explainFolder(outbox: string, relative: Buffer, { code }: NodeJS.ErrnoException): string {
   const folder = relative.length === 0 ? outbox : `${outbox}/${printableName(relative)}`;
   switch (code) {
@@ -14,7 +14,7 @@ export function explainFolder(outbox: string, relative: Buffer, { code }: NodeJS
     case 'EPERM':
       return `the folder ${folder} cannot be read; let the daemon's user in: setfacl -m u:${process.geteuid?.()}:rwx ${shellQuoted(folder)}`;
     default:
-      return `the folder ${folder} cannot be read (${code}); check the disk it lies on`;
+      return `${folder} cannot be read (${code}); check the disk it lies on`;
   }
 }
 

@@ -2,7 +2,7 @@ import { lstatSync } from 'node:fs';
 import { setImmediate as others } from 'node:timers/promises';
 import type { Clock } from '../clock';
 import { splitPath } from '../custody/folder-handle';
-import { type FoundFile, type OddEntry, type UnreadableFolder, walkFolder } from '../custody/walk-folder';
+import { type FoundFile, type OddEntry, type Unreadable, walkFolder } from '../custody/walk-folder';
 import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { findNamesake, printableName } from '../domain/printable-name';
 import type { Log } from '../log';
@@ -167,7 +167,7 @@ export class OutboxScanner {
   }
 
   /** A file that is to be claimed now. */
-  #consider(found: FoundFile | UnreadableFolder | OddEntry): SettledFile | undefined {
+  #consider(found: FoundFile | Unreadable | OddEntry): SettledFile | undefined {
     const { path, queue, rules } = this.options;
     const look = this.#look;
     if ('cause' in found) {

@@ -15,7 +15,7 @@ describe('what an operator reads of an outbox', () => {
       'EACCES',
       `the folder /data/o cannot be read; let the daemon's user in: setfacl -m u:${process.geteuid!()}:rwx '/data/o'`,
     ],
-    ['EIO', 'the folder /data/o cannot be read (EIO); check the disk it lies on'],
+    ['EIO', '/data/o cannot be read (EIO); check the disk it lies on'],
   ])('when a folder cannot be read: %s', (code, sentence) => {
     expect(explainFolder('/data/o', EMPTY, failed(code))).toBe(sentence);
   });
