@@ -11,7 +11,7 @@ const usual = ['--thing', 'pump-1', '--file', 'f.txt'];
 /** Before anybody is asked. */
 describe('what courier cloud does not take', () => {
   it.each<{ command: keyof typeof COMMANDS; args: string[]; message: string }>([
-    { command: 'send', args: ['no/thing', 'f'], message: `"no/thing" cannot be a thing's name: ${NAMES}` },
+    { command: 'send', args: ['no/thing', 'f'], message: `"no/thing" cannot be the name of a thing: ${NAMES}` },
     {
       command: 'send',
       args: ['d'],

@@ -57,13 +57,13 @@ describe('courier cloud thing, where it cannot', () => {
       args: ['thing', 'add', 'device 00'],
       status: 2,
       message:
-        '"device 00" cannot be a thing\'s name: 1 to 128 of the characters a-z A-Z 0-9 : _ -, nothing else; name it so',
+        '"device 00" cannot be the name of a thing: 1 to 128 of the characters a-z A-Z 0-9 : _ -, nothing else; name it so',
     },
     {
       what: 'a name that leads elsewhere',
       args: ['thing', 'rm', '../device00'],
       status: 2,
-      message: /"\.\.\/device00" cannot be a thing's name/,
+      message: /"\.\.\/device00" cannot be the name of a thing/,
     },
     {
       what: 'no name',

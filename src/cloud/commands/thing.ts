@@ -1,8 +1,9 @@
 import { join } from 'node:path';
 import { type Account, openAccount } from '../account/open-account';
 import { readStack } from '../account/read-stack';
+import { checkName } from '../check-name';
 import { CommandError } from '../cloud-error';
-import { addThing, checkName, type ThingOrder } from '../things/add-thing';
+import { addThing, type ThingOrder } from '../things/add-thing';
 import { type ListedThing, listThings } from '../things/list-things';
 import { nextOnCore, nextOnDevice } from '../things/next-step';
 import { removeThing } from '../things/remove-thing';

@@ -1,7 +1,7 @@
 import { DescribeThingCommand, DescribeThingGroupCommand, type IoTClient } from '@aws-sdk/client-iot';
-import { THING_NAME } from '../../domain/thing-name';
 import type { Stack } from '../account/read-stack';
 import { unlessMissing } from '../account/unless-missing';
+import { checkName } from '../check-name';
 import { CloudError, CommandError } from '../cloud-error';
 
 export interface TargetNames {
@@ -19,15 +19,8 @@ export function checkTargetNames({ things, groups }: TargetNames): void {
     throw new CommandError(
       `${things.length + groups.length} targets are more than the ${MAX_TARGETS} that AWS IoT takes; make a thing group of them (aws iot create-thing-group)`,
     );
-  for (const [what, names] of [
-    ['thing', things],
-    ['thing group', groups],
-  ] as const)
-    for (const name of names)
-      if (!THING_NAME.test(name))
-        throw new CommandError(
-          `"${name}" cannot be the name of a ${what}: 1 to 128 of the characters a-z A-Z 0-9 : _ -, nothing else; name it so`,
-        );
+  for (const name of things) checkName(name);
+  for (const name of groups) checkName(name, 'thing group');
 }
 
 /** @returns their ARNs @throws CloudError with all that are not there, a line each */

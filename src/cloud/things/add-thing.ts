@@ -1,7 +1,6 @@
-import { THING_NAME } from '../../domain/thing-name';
 import type { Account } from '../account/open-account';
 import type { Stack } from '../account/read-stack';
-import { CloudError, CommandError } from '../cloud-error';
+import { CloudError } from '../cloud-error';
 import { putCorePolicy } from './core-policy';
 import { makeConfig, makeCoreFiles, ROOT_CA_FILE } from './device-files';
 import type { DeviceKey } from './device-key';
@@ -47,13 +46,6 @@ export async function addThing({ iot }: Account, stack: Stack, order: ThingOrder
   say(`policy ${policy}: attached`);
   warnOfMismatch(key, certificate, say);
   await writeFiles({ iot }, stack, order, certificate);
-}
-
-export function checkName(thing: string): void {
-  if (!THING_NAME.test(thing))
-    throw new CommandError(
-      `"${thing}" cannot be a thing's name: 1 to 128 of the characters a-z A-Z 0-9 : _ -, nothing else; name it so`,
-    );
 }
 
 /** What the folder lacks is written; what a person may have changed stays. */
