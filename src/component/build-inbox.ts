@@ -71,7 +71,7 @@ export function buildInbox(config: Config, surroundings: InboxSurroundings): Inb
     log,
   });
   const store = wrapInbox?.(plain) ?? plain;
-  const archive = new InboxArchive({ table, store, prefix, archivePrefix, nowMs: () => clock.nowMs(), log });
+  const archive = new InboxArchive({ table, store, prefix, archivePrefix, clock, log });
   const pull = new PullObject({
     table,
     store,

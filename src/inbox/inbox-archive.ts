@@ -1,3 +1,4 @@
+import type { Clock } from '../clock';
 import { hasCode, TransferError } from '../domain/errors';
 import { renamedKey } from '../domain/key-template';
 import type { RemoteChecksums } from '../download/remote-object';
@@ -12,16 +13,20 @@ export interface ArchiveOptions {
   /** Of the inbox: what lies elsewhere stays where it is. */
   readonly prefix: string;
   readonly archivePrefix: string;
-  readonly nowMs: () => number;
+  readonly clock: Pick<Clock, 'nowMs' | 'monotonicMs'>;
   readonly log: Log;
 }
 
 const TRIES = 20;
+/** A copy that was refused is refused for the next object too, and each asking costs three requests over the link. */
+const ASK_AGAIN_MS = 600_000;
 
 /** The way of a landed object from the inbox to the archive: a key of its own, a copy that is checked, and then the delete. */
 export class InboxArchive {
   /** Told once, and to be seen in the status until it is granted. */
   #problem: string | undefined;
+  /** Why nothing can be copied, and until when nobody is asked again. */
+  #refusal: { readonly error: TransferError; readonly untilMs: number } | undefined;
   /** Keys that were found free in this life, and not copied to yet: by row. */
   readonly #free = new Set<number>();
 
@@ -54,17 +59,22 @@ export class InboxArchive {
         ? table.step(row, 'keep', { outcome: 'landed' })
         : table.step(row, 'archive', { archive_key: key }));
     } catch (error) {
-      if (hasCode(error, 'KEY_TOO_LONG')) return this.#keep(row, error);
+      if (hasCode(error, 'KEY_TOO_LONG', 'ACCESS_DENIED')) return this.#keep(row, error);
       throw error;
     }
   }
 
-  /** To be committed before anything is copied there. @returns undefined when the object stays where it is */
+  /**
+   * To be committed before anything is copied there.
+   * @returns undefined when the object stays where it is
+   * @throws TransferError ACCESS_DENIED while nothing can be copied
+   */
   async findFreeKey({ id, objectKey }: Inbound, signal: AbortSignal): Promise<string | undefined> {
-    const { prefix, archivePrefix, nowMs } = this.options;
+    const { prefix, archivePrefix, clock } = this.options;
     if (!objectKey.startsWith(prefix)) return undefined;
+    if (this.#refusal !== undefined && clock.monotonicMs() < this.#refusal.untilMs) throw this.#refusal.error;
     const plain = archivePrefix + objectKey.slice(prefix.length);
-    const now = nowMs();
+    const now = clock.nowMs();
     for (let tries = 0; tries <= TRIES; tries++) {
       const key = tries === 0 ? plain : renamedKey(plain, now, tries);
       const found = await this.#look(key, signal); // also where others were denied: one that is there need not be
@@ -90,7 +100,10 @@ export class InboxArchive {
       const version = { etag: etag!, sizeBytes: sizeBytes!, checksums: {} };
       await store.copy(objectKey, version, to, taken === undefined, signal);
     } catch (error) {
-      if (hasCode(error, 'ACCESS_DENIED', 'OBJECT_UNSEEN')) return this.#denied(row, error);
+      if (hasCode(error, 'ACCESS_DENIED', 'OBJECT_UNSEEN')) {
+        this.#askNoMore(error);
+        return this.#denied(row, error);
+      }
       if (hasCode(error, 'OBJECT_MISSING')) return this.#keep(row, error); // somebody else has taken it away
       if (hasCode(error, 'OBJECT_CHANGED')) return table.follow(row, 'keep', whyKept(error));
       throw error; // PRECONDITION_FAILED too: the next attempt looks what is there
@@ -130,6 +143,16 @@ export class InboxArchive {
     }
     this.#problem = undefined;
     return table.step(row, 'remove', { outcome: 'archived' });
+  }
+
+  #askNoMore({ message }: TransferError): void {
+    this.#refusal = {
+      untilMs: this.options.clock.monotonicMs() + ASK_AGAIN_MS,
+      error: new TransferError(
+        'ACCESS_DENIED',
+        `landed, not archived: access was denied for one before (${message}), and is asked for again after ${ASK_AGAIN_MS / 60_000} minutes`,
+      ),
+    };
   }
 
   #denied(row: Inbound, error: TransferError): Promise<Inbound> {

@@ -2,9 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { systemClock } from '../../src/clock';
+import { type Clock, systemClock } from '../../src/clock';
 import { MIGRATIONS } from '../../src/component/migrations';
 import { Ledger } from '../../src/custody/ledger';
+import { TransferError } from '../../src/domain/errors';
 import type { Inbound } from '../../src/inbox/inbound';
 import { InboxArchive } from '../../src/inbox/inbox-archive';
 import { InboxTable } from '../../src/inbox/inbox-table';
@@ -12,6 +13,7 @@ import { ContractRun } from '../contract/contract-run';
 import { readText } from '../contract/read-object';
 import { codeOf, NEVER, StoreRun } from '../contract/store-run';
 import { type LocalCloudEngine, localCloud } from '../engines/local-cloud-engine';
+import { ManualClock } from '../support/manual-clock';
 import { silentLog } from '../support/silent-log';
 
 /** Where the store heeds conditions, as S3 does. */
@@ -41,13 +43,13 @@ describe('the archive', () => {
   });
 
   /** One life of the process. */
-  const life = () => {
+  const life = (store = s.inbox(), clock: Clock = systemClock) => {
     const archive = new InboxArchive({
       table,
-      store: s.inbox(),
+      store,
       prefix: 'inbox/',
       archivePrefix: 'archive/',
-      nowMs: Date.now,
+      clock,
       log: silentLog,
     });
     return (row: Inbound) => archive.advance(row, undefined, NEVER);
@@ -88,6 +90,24 @@ describe('the archive', () => {
     await s.place('archive/as long', 'hers');
     expect(await life()(chosen)).toMatchObject({ state: 'landed' });
     expect(await readText(s.get('archive/as long'))).toBe('hers');
+  });
+
+  it('asks for no other object what was refused for one, and asks again later', async () => {
+    const store = s.inbox();
+    const find = jest.spyOn(store, 'find');
+    const copy = jest.spyOn(store, 'copy').mockRejectedValueOnce(new TransferError('ACCESS_DENIED', 'no s3:PutObject'));
+    const clock = new ManualClock();
+    const advance = life(store, clock);
+    const stays = { state: 'done', outcome: 'landed', errorMessage: expect.stringContaining('no s3:PutObject') };
+    expect(await advance(await advance(await landed('shut-1', 'a')))).toMatchObject(stays);
+    expect([find.mock.calls.length, copy.mock.calls.length]).toEqual([1, 1]);
+    await clock.pass(599_000);
+    expect(await advance(await landed('shut-2', 'b'))).toMatchObject(stays);
+    expect([find.mock.calls.length, copy.mock.calls.length]).toEqual([1, 1]);
+    await clock.pass(1_000);
+    const third = await advance(await advance(await advance(await landed('shut-3', 'c'))));
+    expect(third).toMatchObject({ state: 'done', outcome: 'archived' });
+    expect(keys('shut-')).toEqual(['archive/shut-3', 'inbox/shut-1', 'inbox/shut-2']);
   });
 
   it('knows its own copy after a kill, and copies it no second time', async () => {
