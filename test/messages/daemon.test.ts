@@ -39,6 +39,7 @@ describe('the built daemon with MQTT', () => {
     await device.delivered(1);
     const { mqtt } = await device.waitFor('off', (status) => status.mqtt?.state === 'off');
     expect(mqtt?.reason).toMatch(/allow iot:Connect on arn:aws:iot:<region>:<account>:client\/device00 in/);
+    await device.stop();
     expect(device.output.match(/"level":"error"/g)).toHaveLength(1);
   });
 });

@@ -33,6 +33,7 @@ export class CoreDevice {
   /** Everything the component has printed, over all its lives. */
   output = '';
   #child: ChildProcess | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
 
   private constructor(
     readonly dir: string,
@@ -122,6 +123,7 @@ export class CoreDevice {
         this.output += text;
       });
     this.#child = child;
+    this.#ended = once(child, 'close'); // then all it printed has come
     return this;
   }
 
@@ -132,7 +134,7 @@ export class CoreDevice {
   }
 
   async exited(): Promise<number | null> {
-    if (this.isRunning) await once(this.#child!, 'exit');
+    await this.#ended;
     return this.#child?.exitCode ?? null;
   }
 

@@ -31,6 +31,7 @@ export class Device {
   /** Laid over that of this process. */
   readonly environment: Record<string, string> = {};
   #child: ChildProcess | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
 
   private constructor(
     readonly dir: string,
@@ -104,6 +105,7 @@ export class Device {
       });
     }
     this.#child = child;
+    this.#ended = once(child, 'close'); // then all it printed has come
     return this;
   }
 
@@ -117,7 +119,7 @@ export class Device {
   }
 
   async exited(): Promise<number | null> {
-    if (this.isRunning) await once(this.#child!, 'exit');
+    await this.#ended;
     return this.#child?.exitCode ?? null;
   }
 
@@ -153,10 +155,7 @@ export class Device {
   }
 
   async #end(signal: NodeJS.Signals): Promise<number | null> {
-    if (this.isRunning) {
-      this.#child!.kill(signal);
-      await once(this.#child!, 'exit');
-    }
-    return this.#child?.exitCode ?? null;
+    if (this.isRunning) this.#child!.kill(signal);
+    return this.exited();
   }
 }
