@@ -18,13 +18,18 @@ export interface ArchiveOptions {
 }
 
 const TRIES = 20;
-/** A copy that was refused is refused for the next object too, and each asking costs three requests over the link. */
+/**
+ * Copies that were refused one after the other are refused for the next object too, and each asking costs three requests
+ * over the link. One alone may be of an object that somebody has taken away: S3 calls that denied as well.
+ */
+const ENOUGH_REFUSED = 2;
 const ASK_AGAIN_MS = 600_000;
 
 /** The way of a landed object from the inbox to the archive: a key of its own, a copy that is checked, and then the delete. */
 export class InboxArchive {
   /** Told once, and to be seen in the status until it is granted. */
   #problem: string | undefined;
+  #refusedInARow = 0;
   /** Why nothing can be copied, and until when nobody is asked again. */
   #refusal: { readonly error: TransferError; readonly untilMs: number } | undefined;
   /** Keys that were found free in this life, and not copied to yet: by row. */
@@ -101,13 +106,15 @@ export class InboxArchive {
       await store.copy(objectKey, version, to, taken === undefined, signal);
     } catch (error) {
       if (hasCode(error, 'ACCESS_DENIED', 'OBJECT_UNSEEN')) {
-        this.#askNoMore(error);
+        this.#refusedInARow += 1;
+        if (this.#refusedInARow >= ENOUGH_REFUSED) this.#askNoMore(error);
         return this.#denied(row, error);
       }
       if (hasCode(error, 'OBJECT_MISSING')) return this.#keep(row, error); // somebody else has taken it away
       if (hasCode(error, 'OBJECT_CHANGED')) return table.follow(row, 'keep', whyKept(error));
       throw error; // PRECONDITION_FAILED too: the next attempt looks what is there
     }
+    this.#refusedInARow = 0;
     const found = await this.#look(to, signal);
     if (found === undefined || (await this.#compare(found, row, remote, signal)) === 'other')
       throw new TransferError('S3_INTERNAL', `the copy ${to} is not what ${objectKey} is; copying it anew`);
@@ -150,7 +157,7 @@ export class InboxArchive {
       untilMs: this.options.clock.monotonicMs() + ASK_AGAIN_MS,
       error: new TransferError(
         'ACCESS_DENIED',
-        `landed, not archived: access was denied for one before (${message}), and is asked for again after ${ASK_AGAIN_MS / 60_000} minutes`,
+        `landed, not archived: access was denied for those before (${message}), and is asked for again after ${ASK_AGAIN_MS / 60_000} minutes`,
       ),
     };
   }

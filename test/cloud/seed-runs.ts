@@ -151,15 +151,16 @@ const C_HOW_TO: SeedRun = {
     isDenied: [
       'ListObjectsV2 device00/archive/a.txt',
       // Nobody says whether a name is free in the archive: one with the time in it is taken to be.
-      'HeadObject device00/archive/a.txt',
-      'HeadObject device00/archive/a-<time>.txt',
-      'CopyObject device00/archive/a-<time>.txt',
-      // What was refused for a.txt is not asked for b.txt.
+      ...['a', 'b'].flatMap((name) => [
+        `HeadObject device00/archive/${name}.txt`,
+        `HeadObject device00/archive/${name}-<time>.txt`,
+        `CopyObject device00/archive/${name}-<time>.txt`,
+      ]),
     ],
   },
   whereTold: {
-    passes: ['HeadObject device00/archive/a.txt'],
-    isDenied: ['CopyObject device00/archive/a.txt'],
+    passes: ['HeadObject device00/archive/a.txt', 'HeadObject device00/archive/b.txt'],
+    isDenied: ['CopyObject device00/archive/a.txt', 'CopyObject device00/archive/b.txt'],
   },
 };
 
