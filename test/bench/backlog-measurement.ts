@@ -1,13 +1,18 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { askDaemon } from '../../src/cli/ask-daemon';
 import type { StatusDocument } from '../../src/control/protocol';
 import { type BenchSite, BUCKET, REGION } from './bench-site';
+import { cleanEnvironment } from './clean-environment';
 import type { Measured, Moved, Run } from './competitor';
-import { judgeLimit, type Row, type Target } from './judge-row';
+import { judgeLimit, judgeRatio, type Row, type Side, type Target } from './judge-row';
 import { withDaemon } from './with-daemon';
 
+const run = promisify(execFile);
+const BARE_CLAIM = join(__dirname, 'bare-claim.ts');
 const KIB = 1024;
 const ASK_EVERY_MS = 50;
 const FOLDERS = 100;
@@ -18,7 +23,8 @@ const CLOSED_PORT = 9;
 /**
  * Row 7: files that lie in an outbox before the daemon starts, S3 and credentials out of reach. What is measured is the
  * whole claim: files moved, data and names on the disk, a row of each committed. A row counts when the status counts it,
- * which is after its commit; the time runs from the daemon's first moment, so that opening the ledger is in it.
+ * which is after its commit; the time runs from the daemon's first moment, so that opening the ledger is in it. The peer
+ * is a loop that makes the same system calls and does nothing else (bare-claim.ts): what a disk and its kernel allow.
  */
 export class BacklogMeasurement {
   constructor(
@@ -32,9 +38,13 @@ export class BacklogMeasurement {
     const { backlogFiles, backlogRounds } = this.size;
     const spread: Run[] = [];
     const flat: Run[] = [];
+    const bareSpread: Run[] = [];
+    const bareFlat: Run[] = [];
     for (let round = 0; round < backlogRounds; round += 1) {
-      spread.push(await this.run(FOLDERS));
-      flat.push(await this.run(1));
+      spread.push(await this.run('courier', FOLDERS));
+      bareSpread.push(await this.run('bare loop', FOLDERS));
+      flat.push(await this.run('courier', 1));
+      bareFlat.push(await this.run('bare loop', 1));
     }
     const load = `${backlogFiles} waiting files`;
     const filesPerSecond = ({ wallMs }: Moved): number => backlogFiles / (wallMs / 1000);
@@ -43,19 +53,26 @@ export class BacklogMeasurement {
     const rate: Target = { is: 'at least', limit: 15_000 };
     const memory: Target = { is: 'at most', limit: 130 };
     const beside: Target = { is: 'printed beside', limit: 0 };
+    const claimed = (id: string, where: string, ours: Side, bare: Side): Row => {
+      const what = `${load} in ${where}: claimed files/s, and by a bare loop`;
+      const { peer, ratio } = judgeRatio(id, what, filesPerSecond, ours, bare, beside);
+      return { ...judgeLimit(id, what, filesPerSecond, ours, rate, '/s'), peer, ratio };
+    };
     return [
-      judgeLimit('7a', `${load} in ${FOLDERS} folders: claimed files/s`, filesPerSecond, spread, rate, '/s'),
-      judgeLimit('7b', `${load} in one folder: claimed files/s`, filesPerSecond, flat, rate, '/s'),
+      claimed('7a', `${FOLDERS} folders`, spread, bareSpread),
+      claimed('7b', 'one folder', flat, bareFlat),
       judgeLimit('7c', `${load}: peak RSS of the daemon, MiB`, rssMib, [...spread, ...flat], memory, 'MiB'),
       judgeLimit('7d', `${load}: CPU µs per file`, cpuPerFile, [...spread, ...flat], beside, 'µs'),
     ];
   }
 
-  private async run(folders: number): Promise<Run> {
+  private async run(who: 'courier' | 'bare loop', folders: number): Promise<Run> {
     const { backlogFiles } = this.size;
-    const what = `${backlogFiles} waiting files in ${folders === 1 ? 'one folder' : `${folders} folders`}`;
+    const what = `${who.padEnd(9)} ${backlogFiles} waiting files in ${folders === 1 ? 'one folder' : `${folders} folders`}`;
+    const dir = mkdtempSync(join(this.site.dir, 'backlog-'));
+    writeFiles(join(dir, 'outbox'), backlogFiles, folders);
     try {
-      const run = await this.claim(folders);
+      const run = await (who === 'courier' ? this.claim(dir) : this.claimBarely(dir));
       this.print(
         `${what}  ${Math.round(backlogFiles / (run.wallMs / 1000))} files/s  ` +
           `cpu ${((run.cpuMs * 1000) / backlogFiles).toFixed(0)} µs a file  rss ${(run.peakRssKib / KIB).toFixed(0)} MiB`,
@@ -67,11 +84,23 @@ export class BacklogMeasurement {
     }
   }
 
-  private claim(folders: number): Promise<Measured> {
+  private async claimBarely(dir: string): Promise<Measured> {
+    const startedAtNs = process.hrtime.bigint();
+    try {
+      await run('sync', ['-f', dir]);
+      const program = ['--import', 'tsx', BARE_CLAIM, join(dir, 'outbox'), dir];
+      const { stdout } = await run(process.execPath, program, { env: cleanEnvironment(dir) });
+      const { files, ...measured } = JSON.parse(stdout) as Omit<Measured, 'startedAtNs'> & { readonly files: number };
+      if (files !== this.size.backlogFiles) throw new Error(`it claimed ${files} files`);
+      return { ...measured, startedAtNs };
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+  }
+
+  private claim(dir: string): Promise<Measured> {
     const { backlogFiles } = this.size;
-    const dir = mkdtempSync(join(this.site.dir, 'backlog-'));
     const outbox = join(dir, 'outbox');
-    writeFiles(outbox, backlogFiles, folders);
     const config = {
       thing: { name: 'bench', ...this.site.certificates.device },
       s3: { bucket: BUCKET, region: REGION, endpoint: `https://localhost:${CLOSED_PORT}`, pathStyle: true },
