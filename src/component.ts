@@ -55,6 +55,8 @@ export interface Edge {
   readonly proxy?: SurroundingProxy;
   /** better-sqlite3's binary, where it lies beside the bundle. */
   readonly nativeBinding?: string | undefined;
+  /** The bundle of the thread that large claims have; without it they are made in this one. */
+  readonly claimThread?: string | undefined;
   readonly clock: Clock;
   /** 0 ≤ dice < 1 */
   readonly dice: () => number;
@@ -360,8 +362,7 @@ export class Component {
     return buildOutbox(config, id, template, this.#table, {
       stateDir: this.#config.state.dir,
       onQueued: () => this.#up?.worker.wake(),
-      clock: this.edge.clock,
-      log: this.edge.log,
+      ...this.edge,
     });
   }
 

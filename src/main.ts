@@ -89,6 +89,7 @@ async function run(): Promise<void> {
     tokenExchange: uri === undefined ? undefined : { uri, authorization: env.AWS_CONTAINER_AUTHORIZATION_TOKEN ?? '' },
     proxy: proxyOf(env),
     nativeBinding: beside(`better_sqlite3-${process.versions.modules}.node`),
+    claimThread: beside('claim-thread.js'),
     clock: systemClock,
     dice: Math.random,
     log,

@@ -45,6 +45,7 @@ export async function bundle(outdir: string): Promise<Metafile> {
     entryPoints: {
       main: join(root, 'src/main.ts'),
       courier: join(root, 'src/cli/main.ts'),
+      'claim-thread': join(root, 'src/outbox/claim-thread-main.ts'),
       ...Object.fromEntries(Object.entries(APART).map(([name, { entry }]) => [name, entry])),
     },
     plugins: [apart],

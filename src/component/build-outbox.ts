@@ -1,7 +1,11 @@
+import type { Edge } from '../component';
 import type { OutboxConfig } from '../config/schema';
+import { each } from '../domain/each';
 import { asTransferError } from '../domain/errors';
 import { type KeyTemplate, renamedKey } from '../domain/key-template';
 import { printableName } from '../domain/printable-name';
+import { directCalls } from '../outbox/claim-calls';
+import { ClaimThread } from '../outbox/claim-thread';
 import { Outbox, type OutboxOptions } from '../outbox/outbox';
 import type { QueuedFile } from '../outbox/upload-queue';
 import type { NewUpload, UploadTable } from '../upload/upload-table';
@@ -12,20 +16,21 @@ export function buildOutbox(
   id: number,
   template: KeyTemplate,
   table: UploadTable,
-  options: Omit<OutboxOptions, 'config' | 'queue'>,
+  { claimThread, ...options }: Omit<OutboxOptions, 'config' | 'queue' | 'calls'> & Pick<Edge, 'claimThread'>,
 ): Outbox {
   const { versions } = table;
   const newestFirst = config.order === 'newest';
   return new Outbox({
     ...options,
     config,
+    calls: claimThread === undefined ? directCalls : new ClaimThread(claimThread),
     queue: {
       find: (row) => versions.find(row),
       findLatest: (path) => versions.findLatest(id, path),
       findInBatch: (batch, path) => versions.findInBatch(id, batch, path),
       findBeforeBatch: (batch, path) => versions.findBeforeBatch(id, batch, path),
       lastBatch: () => versions.lastBatch(id),
-      enqueue: (files) => table.enqueue(files.map((file) => newUpload(file, id, template, newestFirst))),
+      enqueue: (files) => table.enqueue(each(files, (file) => newUpload(file, id, template, newestFirst))),
     },
   });
 }

@@ -72,17 +72,18 @@ export class FolderHandle {
     return this.#base;
   }
 
-  child(name: Buffer | string): Buffer {
-    const path = Buffer.allocUnsafe(this.#base.length + Buffer.byteLength(name));
+  /** @param from where the name begins */
+  child(name: Buffer | string, from = 0): Buffer {
+    const path = Buffer.allocUnsafe(this.#base.length + Buffer.byteLength(name) - from);
     this.#base.copy(path);
     if (typeof name === 'string') path.write(name, this.#base.length);
-    else name.copy(path, this.#base.length);
+    else name.copy(path, this.#base.length, from);
     return path;
   }
 
-  /** @returns undefined when there is no such entry */
-  findEntry(name: Buffer): BigIntStats | undefined {
-    return lstatSync(this.child(name), { bigint: true, throwIfNoEntry: false });
+  /** @param from where the name begins @returns undefined when there is no such entry */
+  findEntry(name: Buffer, from = 0): BigIntStats | undefined {
+    return lstatSync(this.child(name, from), { bigint: true, throwIfNoEntry: false });
   }
 
   /** The names in it, made durable. */
@@ -102,6 +103,9 @@ export function splitPath(path: Buffer): { readonly folder: Buffer; readonly nam
     ? { folder: Buffer.alloc(0), name: path }
     : { folder: path.subarray(0, at), name: path.subarray(at + 1) };
 }
+
+/** Where the names begin of what lies in a folder. */
+export const nameStart = (folder: Buffer): number => (folder.length === 0 ? 0 : folder.length + 1);
 
 export const joinPath = (folder: Buffer, name: Buffer): Buffer =>
   folder.length === 0 ? name : Buffer.concat([folder, SLASH, name]);

@@ -1,9 +1,11 @@
 import { type BigIntStats, type Dir, opendirSync } from 'node:fs';
-import { FolderHandle, joinPath } from './folder-handle';
+import { FolderHandle, nameStart } from './folder-handle';
 
 export interface FoundFile {
   /** Relative to the folder, as on disk. */
   readonly path: Buffer;
+  /** The path of the folder it lies in: one buffer for all that lie there. */
+  readonly folder: Buffer;
   readonly stats: BigIntStats;
 }
 
@@ -21,7 +23,7 @@ export interface OddEntry {
 
 export interface WalkOptions {
   /** Whether an entry, file or folder, is none of ours. */
-  readonly isIgnored: (path: Buffer, name: Buffer) => boolean;
+  readonly isIgnored: (path: Buffer) => boolean;
   /** Told the number of entries of each folder. */
   readonly onFolder?: (path: Buffer, entries: number) => void;
 }
@@ -61,34 +63,34 @@ function* walk(
     dir = openByBytes(handle.path);
     for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
       entries += 1;
-      const { below, name } = nameBelow(path, entry.name);
-      if (options.isIgnored(below, name)) {
+      const below = pathBelow(path, entry.name);
+      if (options.isIgnored(below)) {
         yield undefined;
         continue;
       }
-      if (entry.isDirectory()) folders.push(name);
+      if (entry.isDirectory()) folders.push(below);
       else {
-        const stats = lookUp(handle, name); // some file systems do not tell the type with the name
+        const stats = lookUp(handle, below, nameStart(path)); // some file systems do not tell the type with the name
         if (stats instanceof Error) yield { path: below, cause: stats };
-        else if (stats?.isDirectory()) folders.push(name);
-        else if (stats?.isFile()) yield { path: below, stats };
+        else if (stats?.isDirectory()) folders.push(below);
+        else if (stats?.isFile()) yield { path: below, folder: path, stats };
         else if (stats !== undefined) yield { path: below, kind: kindOf(stats) };
       }
       yield undefined;
     }
     options.onFolder?.(path, entries);
-    for (const name of folders) {
+    for (const below of folders) {
       let child: FolderHandle;
       try {
-        child = handle.openChild(name);
+        child = handle.openChild(below.subarray(nameStart(path)));
       } catch (cause) {
         const { code } = cause as NodeJS.ErrnoException;
         // Gone meanwhile, or swapped for something else: the next look sees what it is.
         if (code !== 'ENOENT' && code !== 'ENOTDIR' && code !== 'ELOOP')
-          yield { path: joinPath(path, name), cause: cause as NodeJS.ErrnoException };
+          yield { path: below, cause: cause as NodeJS.ErrnoException };
         continue;
       }
-      yield* walk(child, joinPath(path, name), options);
+      yield* walk(child, below, options);
     }
   } catch (cause) {
     yield { path, cause: cause as NodeJS.ErrnoException };
@@ -99,9 +101,9 @@ function* walk(
 }
 
 /** One file that its disk cannot tell of is no reason to leave out the rest of its folder. @throws EACCES: so it is for all of them */
-function lookUp(handle: FolderHandle, name: Buffer): BigIntStats | NodeJS.ErrnoException | undefined {
+function lookUp(handle: FolderHandle, path: Buffer, from: number): BigIntStats | NodeJS.ErrnoException | undefined {
   try {
-    return handle.findEntry(name);
+    return handle.findEntry(path, from);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EACCES') throw cause;
     return cause as NodeJS.ErrnoException;
@@ -118,13 +120,13 @@ function kindOf(stats: BigIntStats): OddEntry['kind'] {
 const openByBytes = (path: Buffer): Dir =>
   opendirSync(path as unknown as string, { encoding: 'latin1', bufferSize: 256 });
 
-function nameBelow(folder: Buffer, name: string): { readonly below: Buffer; readonly name: Buffer } {
-  const at = folder.length === 0 ? 0 : folder.length + 1;
+function pathBelow(folder: Buffer, name: string): Buffer {
+  const at = nameStart(folder);
   const below = Buffer.allocUnsafe(at + name.length);
   if (at > 0) {
     folder.copy(below);
     below[at - 1] = SLASH;
   }
   below.write(name, at, 'latin1');
-  return { below, name: at === 0 ? below : below.subarray(at) };
+  return below;
 }

@@ -8,7 +8,7 @@ export interface Fingerprint {
   readonly place: string;
 }
 
-export function fingerprintOf(stats: BigIntStats): Fingerprint {
+export function fingerprintOf(stats: Pick<BigIntStats, 'dev' | 'ino' | 'size' | 'mtimeNs' | 'ctimeNs'>): Fingerprint {
   return { content: `${stats.size}:${stats.mtimeNs}`, place: `${stats.ctimeNs}:${stats.ino}:${stats.dev}` };
 }
 
@@ -23,8 +23,11 @@ export function compareFingerprints(known: Fingerprint, now: Fingerprint): 'same
   return known.place === now.place ? 'same' : 'moved';
 }
 
+/** `ino:dev` */
+export const inodeOf = ({ place }: Fingerprint): string => place.slice(place.indexOf(':') + 1);
+
 /** Whether ctime and inode are the same; the device's number changes when a disk is mounted anew. */
 export function isSameInode(known: Fingerprint, now: Fingerprint): boolean {
-  const inodeOf = ({ place }: Fingerprint): string => place.slice(0, place.lastIndexOf(':'));
-  return inodeOf(known) === inodeOf(now);
+  const withoutDevice = ({ place }: Fingerprint): string => place.slice(0, place.lastIndexOf(':'));
+  return withoutDevice(known) === withoutDevice(now);
 }

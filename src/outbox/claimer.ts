@@ -1,22 +1,22 @@
-import { closeSync, constants, fdatasync, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { FolderHandle, splitPath } from '../custody/folder-handle';
+import { closeSync, fdatasync, unlinkSync } from 'node:fs';
+import { getSystemErrorName, promisify } from 'node:util';
+import { FolderHandle, nameStart } from '../custody/folder-handle';
 import type { Spool } from '../custody/spool';
-import { syncFileSystem } from '../custody/sync-file-system';
-import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
+import { type Fingerprint, fingerprintOf, inodeOf } from '../domain/fingerprint';
+import { type ClaimCalls, DONE, directCalls, GONE, type Moved, openFile, statsAt } from './claim-calls';
 import { BatchFolders, SourceFolders } from './claim-folders';
-import { findOpenWriters, inodeOf } from './open-writers';
-import { type Rename, renameAll } from './rename-all';
+import { findOpenWriters } from './open-writers';
+import { type PackedPaths, PathPacker, pathAt } from './packed-paths';
 import type { Treatment } from './rules';
 
 /** A file that has settled. */
 export interface SettledFile {
   readonly path: Buffer;
+  /** The path of the folder it lies in. */
+  readonly folder: Buffer;
   readonly sizeBytes: number;
   readonly mtimeMs: number;
   readonly fingerprint: Fingerprint;
-  /** `dev:ino` */
-  readonly inode: string;
   readonly treatment: Treatment;
 }
 
@@ -49,16 +49,17 @@ export interface ClaimerOptions {
   readonly mayBreakHold: (file: SettledFile) => boolean;
   /** Remove folders of the outbox that a claim has emptied. */
   readonly prunesFolders: boolean;
+  /** Who makes the system calls of more than a few files. */
+  readonly calls: ClaimCalls;
 }
 
 /** A rename that is refused like this is refused for good: then the file is sent where it lies. */
 const CANNOT_MOVE: ReadonlySet<string> = new Set(['EXDEV', 'EACCES', 'EPERM', 'EROFS']);
 /** Gone, or no file any more: the next look sees what it is. */
-const GONE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR']);
+const VANISHED: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP', 'EISDIR']);
 const NOTHING: Claim = { claimed: [], restless: [], refused: [], hiddenProcesses: 0 };
 /** From so many files on, one sync of the file system is cheaper than one of each file. */
 const SYNC_EACH_BELOW = 32;
-const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const fdatasyncAsync = promisify(fdatasync);
 
 /**
@@ -83,42 +84,30 @@ export class Claimer {
   }
 
   async #claimFrom(root: FolderHandle, files: readonly SettledFile[]): Promise<Claim> {
-    const refused: { file: SettledFile; why: Refusal }[] = [];
+    const refused: Refused[] = [];
     const folders = new SourceFolders(root);
-    const keepOpen = files.length < SYNC_EACH_BELOW;
+    const isFew = files.length < SYNC_EACH_BELOW;
+    const calls = isFew ? directCalls : this.options.calls;
     const fds: number[] = [];
     const targets: FolderHandle[] = [];
     try {
-      const readable: Entry[] = [];
-      const inodes = new Set<string>();
-      for (const file of files) {
-        try {
-          const entry = entryOf(folders, file);
-          const fd = openFile(entry.from);
-          if (fd === undefined) continue;
-          if (keepOpen) fds.push(fd);
-          else closeSync(fd);
-          readable.push(entry);
-          inodes.add(file.inode);
-        } catch (error) {
-          if (!isGone(error)) refused.push({ file, why: refusal('read', error) });
-        }
-      }
-      const { held, hiddenProcesses } = findOpenWriters(inodes);
-      const free = readable.filter(({ file }) => {
-        const isFree = !held.has(file.inode) || this.options.mayBreakHold(file);
+      const there = findAll(folders, files, refused);
+      const readable = isFew ? openAll(there, fds, refused) : await tryAll(there, calls, refused);
+      const { held, hiddenProcesses } = findOpenWriters();
+      const free = readable.filter((file) => {
+        const isFree = !held.has(inodeOf(file.fingerprint)) || this.options.mayBreakHold(file);
         if (!isFree) refused.push({ file, why: 'held' });
         return isFree;
       });
-      const { moved, inPlace, restless } = await this.#move(free, targets, refused);
+      const { moved, inPlace, restless } = await this.#move(free, folders, calls, targets, refused);
       let unsynced: readonly ClaimedFile[] = [];
       if (moved.length > 0 || restless.length > 0) {
         try {
-          if (keepOpen) await syncEach(fds, [...targets, ...folders.opened()]);
-          else await syncFileSystem(this.options.spool()!.folder);
+          if (isFew) await syncEach(fds, [...targets, ...folders.opened()]);
+          else await calls.sync(this.options.spool()!.folder);
         } catch (error) {
           unsynced = moved; // no row may speak of them yet
-          refused.push(...unsynced.map((file) => ({ file, why: refusal('sync', error) })));
+          refused.push(...unsynced.map((file) => ({ file, why: { step: 'sync', code: codeOf(error) } as const })));
         }
       }
       if (this.options.prunesFolders) folders.pruneEmpty();
@@ -136,98 +125,143 @@ export class Claimer {
   }
 
   /** @param targets the folders made for them, to be synced and closed @param refused what the system would not do */
-  async #move(entries: readonly Entry[], targets: FolderHandle[], refused: { file: SettledFile; why: Refusal }[]) {
+  async #move(
+    files: readonly SettledFile[],
+    folders: SourceFolders,
+    calls: ClaimCalls,
+    targets: FolderHandle[],
+    refused: Refused[],
+  ) {
+    const staying: SettledFile[] = [];
+    const refuse = (file: SettledFile, code: string): void => {
+      if (CANNOT_MOVE.has(code)) staying.push(file);
+      else if (!VANISHED.has(code)) refused.push({ file, why: { step: 'move', code } });
+    };
+    const { moves, batch, from, to } = this.#plan(files, folders, targets, staying, refuse);
+    const done = await calls.move(from, to);
+    const moved: ClaimedFile[] = [];
+    const restless: { batch: number; path: Buffer }[] = [];
+    for (const [at, file] of moves.entries()) {
+      const outcome = done.outcomes[at]!;
+      if (outcome < 0) refuse(file, getSystemErrorName(outcome));
+      if (outcome < 0 || outcome === GONE) continue;
+      const claimed = claimedFileOf(file, batch!.batch, done, at);
+      if (claimed !== undefined) moved.push(claimed);
+      else restless.push({ batch: batch!.batch, path: file.path });
+      if (file.treatment.marker !== undefined) removeMarker(folders.get(file.folder), file, file.treatment.marker);
+    }
+    if (moved.length === 0 && restless.length === 0) batch?.removeEmpty();
+    const inPlace = staying.map((file): ClaimedFile => ({ ...file, batch: undefined }));
+    return { moved, inPlace, restless };
+  }
+
+  /** Which are to be moved, and where; the folders for them are made. */
+  #plan(
+    files: readonly SettledFile[],
+    folders: SourceFolders,
+    targets: FolderHandle[],
+    staying: SettledFile[],
+    refuse: (file: SettledFile, code: string) => void,
+  ) {
     const spool = this.options.spool();
     const names = new Set<string>();
-    const staying = new Set<SettledFile>();
-    const refuse = (file: SettledFile, error: unknown): void => {
-      const { code = '' } = error as NodeJS.ErrnoException;
-      if (CANNOT_MOVE.has(code)) staying.add(file);
-      else if (!GONE.has(code)) refused.push({ file, why: refusal('move', error) });
-    };
-    const moves: (Entry & Rename)[] = [];
-    let target: BatchFolders | undefined;
-    for (const { file, source, from } of entries) {
+    const moves: SettledFile[] = [];
+    const from = new PathPacker();
+    const to = new PathPacker();
+    let batch: BatchFolders | undefined;
+    for (const file of files) {
       if (file.treatment.claim === 'leave' || spool?.takesFiles !== true) {
-        staying.add(file);
+        staying.push(file);
         continue;
       }
       const key = file.path.toString('latin1');
       if (names.has(key)) continue; // a name once per batch: a rename must not go over anything
       names.add(key);
       try {
-        target ??= new BatchFolders(spool, this.options.nextBatch, targets);
-        const { folder, name } = splitPath(file.path);
-        moves.push({ file, source, from, to: target.get(folder).child(name) });
+        batch ??= new BatchFolders(spool, this.options.nextBatch, targets);
+        const target = batch.get(file.folder);
+        from.add(folders.get(file.folder).path, file.path, nameStart(file.folder));
+        to.add(target.path, file.path, nameStart(file.folder));
+        moves.push(file);
       } catch (error) {
-        refuse(file, error);
+        refuse(file, codeOf(error));
       }
     }
-    const moved: ClaimedFile[] = [];
-    const restless: { batch: number; path: Buffer }[] = [];
-    const errors = await renameAll(moves);
-    for (const [at, { file, source, to }] of moves.entries()) {
-      const error = errors.get(at);
-      if (error !== undefined) {
-        refuse(file, error);
-        continue;
-      }
-      const { batch } = target!;
-      // Our own rename moves ctime, so that only content and inode can be compared with the look.
-      const stats = lstatSync(to, { bigint: true, throwIfNoEntry: false });
-      if (stats === undefined) continue; // somebody clears the spool away
-      const fingerprint = fingerprintOf(stats);
-      const isSame = fingerprint.content === file.fingerprint.content && inodeOf(stats) === file.inode;
-      if (isSame && stats.isFile()) moved.push({ ...file, fingerprint, batch });
-      else restless.push({ batch, path: file.path });
-      if (file.treatment.marker !== undefined) removeMarker(source, file.path, file.treatment.marker);
-    }
-    if (moved.length === 0 && restless.length === 0) target?.removeEmpty();
-    const inPlace = [...staying].map((file): ClaimedFile => ({ ...file, batch: undefined }));
-    return { moved, inPlace, restless };
+    return { moves, batch, from: from.pack(), to: to.pack() };
   }
 }
 
-/** Where a file lies, by the handle of its folder. */
-interface Entry {
+/** @returns undefined when it is not what the look has seen. Our own rename moves ctime: content and inode are compared. */
+function claimedFileOf(file: SettledFile, batch: number, done: Moved, at: number): ClaimedFile | undefined {
+  const fingerprint = fingerprintOf(statsAt(done, at));
+  const isSame = fingerprint.content === file.fingerprint.content && inodeOf(fingerprint) === inodeOf(file.fingerprint);
+  return isSame && done.outcomes[at] === DONE ? { ...file, fingerprint, batch } : undefined;
+}
+
+interface Refused {
   readonly file: SettledFile;
-  readonly source: FolderHandle;
-  readonly from: Buffer;
+  readonly why: Refusal;
 }
 
-function entryOf(folders: SourceFolders, file: SettledFile): Entry {
-  const { folder, name } = splitPath(file.path);
-  const source = folders.get(folder);
-  return { file, source, from: source.child(name) };
+/** Files whose folders are there, and how they are reached through them. */
+interface Found {
+  readonly files: readonly SettledFile[];
+  readonly paths: PackedPaths;
 }
 
-const refusal = (step: 'read' | 'move' | 'sync', error: unknown): Refusal => ({
-  step,
-  code: (error as NodeJS.ErrnoException).code ?? 'UNKNOWN',
-});
-
-/** To be read, so that none is claimed that could not be sent. @returns undefined when it is no file any more */
-function openFile(path: Buffer): number | undefined {
-  const fd = openSync(path, READ);
-  if (fstatSync(fd).isFile()) return fd;
-  closeSync(fd); // a folder or a FIFO took its place
-  return undefined;
+function findAll(folders: SourceFolders, files: readonly SettledFile[], refused: Refused[]): Found {
+  const packer = new PathPacker();
+  const found = files.filter((file) => {
+    try {
+      packer.add(folders.get(file.folder).path, file.path, nameStart(file.folder));
+      return true;
+    } catch (error) {
+      refuseReading(file, codeOf(error), refused);
+      return false;
+    }
+  });
+  return { files: found, paths: packer.pack() };
 }
 
-function isGone(error: unknown): boolean {
-  const { code = '' } = error as NodeJS.ErrnoException;
-  return GONE.has(code) || code === 'ENXIO';
+/** @param fds the files, open, to be synced and closed @returns those that can be read */
+function openAll({ files, paths }: Found, fds: number[], refused: Refused[]): SettledFile[] {
+  return files.filter((file, at) => {
+    try {
+      const fd = openFile(pathAt(paths, at));
+      if (fd !== undefined) fds.push(fd);
+      return fd !== undefined;
+    } catch (error) {
+      refuseReading(file, codeOf(error), refused);
+      return false;
+    }
+  });
 }
+
+/** @returns those that can be read */
+async function tryAll({ files, paths }: Found, calls: ClaimCalls, refused: Refused[]): Promise<SettledFile[]> {
+  const outcomes = await calls.tryToRead(paths);
+  return files.filter((file, at) => {
+    const outcome = outcomes[at]!;
+    if (outcome < 0) refuseReading(file, getSystemErrorName(outcome), refused);
+    return outcome === DONE;
+  });
+}
+
+function refuseReading(file: SettledFile, code: string, refused: Refused[]): void {
+  // ENXIO: a socket took its place.
+  if (!VANISHED.has(code) && code !== 'ENXIO') refused.push({ file, why: { step: 'read', code } });
+}
+
+const codeOf = (error: unknown): string => (error as NodeJS.ErrnoException).code ?? 'UNKNOWN';
 
 async function syncEach(fds: readonly number[], folders: readonly FolderHandle[]): Promise<void> {
   await Promise.all(fds.map((fd) => fdatasyncAsync(fd)));
   await Promise.all(folders.map((folder) => folder.sync()));
 }
 
-function removeMarker(folder: FolderHandle, path: Buffer, marker: string): void {
-  const { name } = splitPath(path);
+function removeMarker(source: FolderHandle, { path, folder }: SettledFile, marker: string): void {
   try {
-    unlinkSync(folder.child(Buffer.concat([name, Buffer.from(marker)])));
+    unlinkSync(source.child(Buffer.concat([path, Buffer.from(marker)]), nameStart(folder)));
   } catch {
     // It is gone, or somebody else's: it says no more than that the next file of that name is whole at once.
   }

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 
 export interface OpenWriters {
-  /** `dev:ino` of files that somebody holds open for writing. */
+  /** `ino:dev` of files that somebody holds open for writing. */
   readonly held: ReadonlySet<string>;
   /** Processes whose open files we may not see. */
   readonly hiddenProcesses: number;
@@ -10,22 +10,20 @@ export interface OpenWriters {
 const ACCESS_MODE = 0o3; // O_RDONLY is 0
 const NOT_FILES = /^(?:\/dev\/|\/proc\/|\/sys\/|socket:|pipe:|anon_inode:|\/memfd:)/;
 
-export const inodeOf = (stats: { readonly dev: bigint; readonly ino: bigint }): string => `${stats.dev}:${stats.ino}`;
-
 /** Looks through /proc/<pid>/fd once, for all files of a batch: a few milliseconds for a hundred open files. */
-export function findOpenWriters(wanted: ReadonlySet<string>): OpenWriters {
+export function findOpenWriters(): OpenWriters {
   const held = new Set<string>();
   let hiddenProcesses = 0;
   for (const pid of readdirSync('/proc')) {
     if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue;
-    const found = filesWrittenBy(pid, wanted);
+    const found = filesWrittenBy(pid);
     if (found === 'hidden') hiddenProcesses += 1;
     else for (const inode of found) held.add(inode);
   }
   return { held, hiddenProcesses };
 }
 
-function filesWrittenBy(pid: string, wanted: ReadonlySet<string>): string[] | 'hidden' {
+function filesWrittenBy(pid: string): string[] | 'hidden' {
   const folder = `/proc/${pid}/fd`;
   let names: string[];
   try {
@@ -40,8 +38,8 @@ function filesWrittenBy(pid: string, wanted: ReadonlySet<string>): string[] | 'h
       const flags = /^flags:\s*([0-7]+)/m.exec(readFileSync(`/proc/${pid}/fdinfo/${name}`, 'utf8'))?.[1];
       if (flags === undefined || (Number.parseInt(flags, 8) & ACCESS_MODE) === 0) return [];
       // Last, and only of what is written to: on a dead network mount it would hang.
-      const inode = inodeOf(statSync(`${folder}/${name}`, { bigint: true }));
-      return wanted.has(inode) ? [inode] : [];
+      const { ino, dev } = statSync(`${folder}/${name}`, { bigint: true });
+      return [`${ino}:${dev}`];
     } catch {
       return []; // closed meanwhile
     }

@@ -1,8 +1,8 @@
 import { lstatSync } from 'node:fs';
 import { setImmediate as others } from 'node:timers/promises';
 import type { Clock } from '../clock';
-import { splitPath } from '../custody/folder-handle';
 import { type FoundFile, type OddEntry, type Unreadable, walkFolder } from '../custody/walk-folder';
+import { each } from '../domain/each';
 import { type Fingerprint, fingerprintOf } from '../domain/fingerprint';
 import { findNamesake, printableName } from '../domain/printable-name';
 import type { Log } from '../log';
@@ -15,7 +15,6 @@ import { explainFolder, explainRefusal } from './explain-outbox';
 import { type FileSystemTraits, fileSystemTraits, LOCAL } from './file-system';
 import { describeLook, newLook, tell } from './look';
 import { noteForEmpty } from './note-empty';
-import { inodeOf } from './open-writers';
 import type { OutboxRules } from './rules';
 import type { Settling, Stamp } from './settling';
 import type { KnownUpload, QueuedFile, UploadQueue } from './upload-queue';
@@ -60,7 +59,7 @@ export interface ScannerOptions {
 /** Files claimed in one go, from at most so many folders: each is held open meanwhile. */
 const BATCH = { files: 4_096, folders: 100 } as const;
 /** Batches on their way to the disk beside the one whose rows are written. */
-const MAX_AHEAD = 1;
+const MAX_AHEAD = 2;
 /** Looks between two chances for everything else in the process. */
 const LOOKS_AT_A_TIME = 256;
 const HELD_AGAIN_MS = 1_000;
@@ -153,9 +152,8 @@ export class OutboxScanner {
       const settled = found && this.#consider(found);
       if (settled === undefined) continue;
       batch.push(settled);
-      const { folder } = splitPath(settled.path);
-      if (lastFolder?.equals(folder) !== true) folders += 1; // they come folder by folder
-      lastFolder = folder;
+      if (lastFolder !== settled.folder) folders += 1; // they come folder by folder
+      lastFolder = settled.folder;
       if (batch.length >= BATCH.files || folders >= BATCH.folders) {
         await this.#claim(batch);
         batch = [];
@@ -189,10 +187,10 @@ export class OutboxScanner {
     }
     const file: SettledFile = {
       path: found.path,
+      folder: found.folder,
       sizeBytes: Number(found.stats.size),
       mtimeMs: Number(found.stats.mtimeNs / 1_000_000n),
       fingerprint,
-      inode: inodeOf(found.stats),
       treatment: rules.treatmentOf(found.path),
     };
     return this.#isSettled(file, found.stats.ctimeNs) && !this.#clashes(file) ? file : undefined;
@@ -249,7 +247,7 @@ export class OutboxScanner {
     const { queue, onQueued, onRestless, log } = this.options;
     const look = this.#look;
     if (claimed.length > 0) {
-      await queue.enqueue(claimed.map((file) => this.#queuedFileOf(file)));
+      await queue.enqueue(each(claimed, (file) => this.#queuedFileOf(file)));
       onQueued();
     }
     for (const { batch, path } of restless) onRestless(batch, path);

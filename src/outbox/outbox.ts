@@ -4,8 +4,10 @@ import { basename, join } from 'node:path';
 import type { Clock } from '../clock';
 import type { OutboxConfig } from '../config/schema';
 import { Spool } from '../custody/spool';
+import { inodeOf } from '../domain/fingerprint';
 import { printableName } from '../domain/printable-name';
 import type { Log } from '../log';
+import type { ClaimCalls } from './claim-calls';
 import { Claimer, type SettledFile } from './claimer';
 import { Doorbell } from './doorbell';
 import { explainUnmoved } from './explain-outbox';
@@ -24,6 +26,7 @@ export interface OutboxOptions {
   /** Absolute; the daemon's own. */
   readonly stateDir: string;
   readonly queue: UploadQueue;
+  readonly calls: ClaimCalls;
   /** There are new rows. */
   readonly onQueued: () => void;
   readonly clock: Clock;
@@ -105,6 +108,7 @@ export class Outbox {
         nextBatch: () => ++this.#batch,
         mayBreakHold: (file) => this.#mayBreakHold(file, openWriterMs),
         prunesFolders: config.pruneEmptyFolders,
+        calls: options.calls,
       }),
       queue,
       doorbell: new Doorbell(path, (file) => rules.isIgnored(Buffer.from(file.slice(path.length + 1))), log),
@@ -227,7 +231,8 @@ export class Outbox {
   }
 
   /** A program that never closes its file must not hold it back for ever. */
-  #mayBreakHold({ inode, path }: SettledFile, openWriterMs: number): boolean {
+  #mayBreakHold({ fingerprint, path }: SettledFile, openWriterMs: number): boolean {
+    const inode = inodeOf(fingerprint);
     const { clock, log } = this.options;
     const nowMs = clock.monotonicMs();
     const sinceMs = this.#heldSince.get(inode) ?? nowMs;

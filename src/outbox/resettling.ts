@@ -4,12 +4,12 @@ import { joinPath } from '../custody/folder-handle';
 import type { Spool } from '../custody/spool';
 import { syncFileSystem } from '../custody/sync-file-system';
 import { walkFolder } from '../custody/walk-folder';
-import { compareFingerprints, type Fingerprint, fingerprintOf } from '../domain/fingerprint';
+import { compareFingerprints, type Fingerprint, fingerprintOf, inodeOf } from '../domain/fingerprint';
 import { printableName } from '../domain/printable-name';
 import type { Log } from '../log';
 import { RunLoop } from '../run-loop';
 import { noteForEmpty } from './note-empty';
-import { findOpenWriters, inodeOf } from './open-writers';
+import { findOpenWriters } from './open-writers';
 import type { OutboxRules } from './rules';
 import type { KnownUpload, UploadQueue } from './upload-queue';
 
@@ -20,6 +20,13 @@ interface Restless {
   readonly sinceMs: number;
   /** When it was first held for writing, since it settled. */
   readonly heldSinceMs: number | undefined;
+}
+
+interface Settled {
+  readonly file: Restless;
+  readonly sizeBytes: number;
+  readonly mtimeMs: number;
+  readonly fingerprint: Fingerprint;
 }
 
 const LOOK_MS = 1_000;
@@ -78,8 +85,7 @@ export class Resettling {
     if (this.#files.size === 0 || spool === undefined) return IDLE_MS;
     const nowMs = this.clock.monotonicMs();
     let settleMs = LOOK_MS;
-    const settled: { file: Restless; inode: string; sizeBytes: number; mtimeMs: number; fingerprint: Fingerprint }[] =
-      [];
+    const settled: Settled[] = [];
     for (const [name, file] of this.#files) {
       const stats = this.#statsOf(spool, file);
       if (stats === 'later') continue;
@@ -97,7 +103,6 @@ export class Resettling {
         settled.push({
           file,
           fingerprint,
-          inode: inodeOf(stats),
           sizeBytes: Number(stats.size),
           mtimeMs: Number(stats.mtimeNs / 1_000_000n),
         });
@@ -121,15 +126,11 @@ export class Resettling {
       if (found !== undefined && 'stats' in found) this.add(batch, joinPath(path, found.path));
   }
 
-  async #enqueue(
-    spool: Spool,
-    settled: readonly { file: Restless; inode: string; sizeBytes: number; mtimeMs: number; fingerprint: Fingerprint }[],
-    nowMs: number,
-  ): Promise<void> {
+  async #enqueue(spool: Spool, settled: readonly Settled[], nowMs: number): Promise<void> {
     if (settled.length === 0) return;
-    const { held } = findOpenWriters(new Set(settled.map(({ inode }) => inode)));
-    const free = settled.filter(({ file, inode }) => {
-      if (!held.has(inode)) return true;
+    const { held } = findOpenWriters();
+    const free = settled.filter(({ file, fingerprint }) => {
+      if (!held.has(inodeOf(fingerprint))) return true;
       const heldSinceMs = file.heldSinceMs ?? nowMs;
       this.#files.set(nameOf(file.batch, file.path), { ...file, heldSinceMs });
       return nowMs - heldSinceMs >= this.openWriterMs;

@@ -2,11 +2,11 @@ import { type BigIntStats, lstatSync, unlinkSync } from 'node:fs';
 import type { Clock } from '../clock';
 import { FolderHandle, splitPath } from '../custody/folder-handle';
 import type { Spool } from '../custody/spool';
-import { compareFingerprints, fingerprintOf } from '../domain/fingerprint';
+import { compareFingerprints, fingerprintOf, inodeOf } from '../domain/fingerprint';
 import { printableName } from '../domain/printable-name';
 import type { Log } from '../log';
 import { RunLoop } from '../run-loop';
-import { findOpenWriters, inodeOf } from './open-writers';
+import { findOpenWriters } from './open-writers';
 import type { OutboxRules } from './rules';
 import type { SentFolder } from './sent-folder';
 import type { KnownUpload, UploadQueue } from './upload-queue';
@@ -108,10 +108,10 @@ export class SentFiles {
       return file === undefined ? [] : [{ sent, row: row!, ...file }];
     });
     if (files.length === 0) return;
-    const { held } = findOpenWriters(new Set(files.map(({ stats }) => inodeOf(stats))));
+    const { held } = findOpenWriters();
     for (const { sent, row, folder, name, stats } of files) {
       try {
-        if (held.has(inodeOf(stats))) this.#due.push(this.#hold(sent, row, nowMs));
+        if (held.has(inodeOf(fingerprintOf(stats)))) this.#due.push(this.#hold(sent, row, nowMs));
         else if (this.#isBeforeThere(row)) this.#due.push({ ...sent, dueMs: nowMs + BEFORE_AGAIN_MS });
         else if (isSameEntry(stats, folder.findEntry(name))) this.#end(row, folder, name);
         else this.add(sent.id); // replaced or written at the last moment: looked at anew

@@ -42,6 +42,6 @@ export interface UploadQueue {
   findBeforeBatch(batch: number, path: Buffer): KnownUpload | undefined;
   /** All batches up to this one have had their rows. */
   lastBatch(): number;
-  /** In this order. Resolves once durable. */
-  enqueue(files: readonly QueuedFile[]): Promise<void>;
+  /** In this order, which is gone through as often as it takes. Resolves once durable. */
+  enqueue(files: Iterable<QueuedFile>): Promise<void>;
 }

@@ -82,23 +82,32 @@ export class UploadTable {
     await this.ledger.write(() => this.#sql.prepare(`UPDATE upload SET run_at_ms = 1 ${beyond}`).run({ latestMs }));
   }
 
-  async enqueue(files: readonly NewUpload[]): Promise<void> {
+  /** @param files gone through once for each try at the transaction */
+  async enqueue(files: Iterable<NewUpload>): Promise<void> {
     const queuedAtMs = this.nowMs();
-    const moves = await this.ledger.write(() => {
-      const made: [from: UploadState | undefined, to: UploadState, bytes: number][] = [];
+    const { made, replaced } = await this.ledger.write(() => {
+      const made = { queued: { files: 0, bytes: 0 }, failed: { files: 0, bytes: 0 } };
+      const replaced: number[] = [];
+      const lastBatches = new Map<number, number>();
       let id = this.#nextId();
       for (const file of files) {
         // Taken in the meantime, it is no longer ours to end: the worker will see that the file changed.
         const replacedBytes = file.replaces === undefined ? undefined : this.#supersede(file.replaces, 'queued');
-        if (replacedBytes !== undefined) made.push(['queued', 'superseded', replacedBytes]);
-        made.push([undefined, this.#insert(id, file, queuedAtMs), file.sizeBytes]);
+        if (replacedBytes !== undefined) replaced.push(replacedBytes);
+        const tally = made[this.#insert(id, file, queuedAtMs)];
+        tally.files += 1;
+        tally.bytes += file.sizeBytes;
+        const { outboxId, batch = 0 } = file;
+        lastBatches.set(outboxId, Math.max(batch, lastBatches.get(outboxId) ?? 0));
         file.onInserted?.(id);
         id++;
       }
-      this.#noteBatches(files);
-      return made;
+      this.#noteBatches(lastBatches);
+      return { made, replaced };
     });
-    for (const move of moves) this.#tally.move(...move);
+    for (const bytes of replaced) this.#tally.move('queued', 'superseded', bytes);
+    this.#tally.add('queued', made.queued);
+    this.#tally.add('failed', made.failed);
   }
 
   /** Takes rows that are due, in order, never two of one key, never a later one of a key before an earlier. */
@@ -219,9 +228,8 @@ export class UploadTable {
     return outside.length;
   }
 
-  #noteBatches(files: readonly NewUpload[]): void {
-    const last = new Map<number, number>();
-    for (const { outboxId, batch = 0 } of files) last.set(outboxId, Math.max(batch, last.get(outboxId) ?? 0));
+  /** @param last batch by outbox */
+  #noteBatches(last: ReadonlyMap<number, number>): void {
     for (const [outboxId, batch] of last)
       if (batch > 0)
         this.#sql.exactlyOne('UPDATE outbox SET last_batch = MAX(last_batch, ?) WHERE id = ?', batch, outboxId);

@@ -18,13 +18,14 @@ export class UploadTally {
     return this.#counts;
   }
 
-  move(from: UploadState | undefined, to: UploadState, bytes: number): void {
-    if (from !== undefined) {
-      this.#counts[from].files -= 1;
-      this.#counts[from].bytes -= bytes;
-    }
-    this.#counts[to].files += 1;
-    this.#counts[to].bytes += bytes;
+  move(from: UploadState, to: UploadState, bytes: number): void {
+    this.add(from, { files: -1, bytes: -bytes });
+    this.add(to, { files: 1, bytes });
+  }
+
+  add(state: UploadState, { files, bytes }: Tally): void {
+    this.#counts[state].files += files;
+    this.#counts[state].bytes += bytes;
   }
 
   count(): void {

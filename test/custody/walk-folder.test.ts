@@ -37,10 +37,10 @@ describe('a walk', () => {
     for (const folder of ['.hidden', 'seen']) mkdirSync(join(dir, folder));
     for (const name of ['.hidden/a', 'seen/b', 'seen/b.tmp']) writeFileSync(join(dir, name), 'x');
     symlinkSync('b', join(dir, 'seen/link'));
-    const isIgnored = (_: Buffer, name: Buffer): boolean => /^\.|\.tmp$/.test(name.toString());
+    const isIgnored = (path: Buffer): boolean => /(?:^|\/)\.|\.tmp$/.test(path.toString());
     expect(all(dir, { isIgnored })).toEqual(
       expect.arrayContaining([
-        { path: Buffer.from('seen/b'), stats: expect.anything() },
+        { path: Buffer.from('seen/b'), folder: Buffer.from('seen'), stats: expect.anything() },
         { path: Buffer.from('seen/link'), kind: 'symlink' },
       ]),
     );

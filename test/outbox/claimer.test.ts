@@ -18,6 +18,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Spool } from '../../src/custody/spool';
+import { directCalls } from '../../src/outbox/claim-calls';
 import { type Claim, Claimer, type ClaimerOptions, type SettledFile } from '../../src/outbox/claimer';
 import { STRANGER, whileUser } from '../support/as-user';
 import { itWhere, missingForMounts, missingForUsers } from '../support/needs';
@@ -73,6 +74,7 @@ describe('a claim', () => {
       nextBatch: () => ++batch,
       mayBreakHold: () => false,
       prunesFolders: false,
+      calls: directCalls,
       ...options,
     }).claim(files);
   const spooled = (): string[] => filesIn(spool.folder).map((file) => file.slice(spool.folder.length + 1));

@@ -4,23 +4,22 @@ import { join } from 'node:path';
 import { walkFolder } from '../../src/custody/walk-folder';
 import { fingerprintOf } from '../../src/domain/fingerprint';
 import type { SettledFile } from '../../src/outbox/claimer';
-import { inodeOf } from '../../src/outbox/open-writers';
 import type { Treatment } from '../../src/outbox/rules';
 
 const MOVE: Treatment = { settleMs: 0, marker: undefined, claim: 'move', afterUpload: undefined };
 
 /** What a look at the folder finds, all of it settled. */
-export function settledFilesOf(folder: string, treatment: Partial<Treatment> = {}): SettledFile[] {
+export function settledFilesOf(root: string, treatment: Partial<Treatment> = {}): SettledFile[] {
   const files: SettledFile[] = [];
-  for (const found of walkFolder(folder, { isIgnored: () => false })) {
+  for (const found of walkFolder(root, { isIgnored: () => false })) {
     if (found === undefined || !('stats' in found)) continue;
-    const { path, stats } = found;
+    const { path, folder, stats } = found;
     files.push({
       path,
+      folder,
       sizeBytes: Number(stats.size),
       mtimeMs: Number(stats.mtimeNs / 1_000_000n),
       fingerprint: fingerprintOf(stats),
-      inode: inodeOf(stats),
       treatment: { ...MOVE, ...treatment },
     });
   }
