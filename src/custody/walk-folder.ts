@@ -68,15 +68,9 @@ function* walk(
         yield undefined;
         continue;
       }
-      if (entry.isDirectory()) folders.push(below);
-      else {
-        const stats = lookUp(handle, below, nameStart(path)); // some file systems do not tell the type with the name
-        if (stats instanceof Error) yield { path: below, cause: stats };
-        else if (stats?.isDirectory()) folders.push(below);
-        else if (stats?.isFile()) yield { path: below, folder: path, stats };
-        else if (stats !== undefined) yield { path: below, kind: kindOf(stats) };
-      }
-      yield undefined;
+      const found = entry.isDirectory() ? 'folder' : lookUp(handle, path, below);
+      if (found === 'folder') folders.push(below);
+      yield found === 'folder' ? undefined : found;
     }
     options.onFolder?.(path, entries);
     for (const below of folders) {
@@ -100,14 +94,26 @@ function* walk(
   }
 }
 
-/** One file that its disk cannot tell of is no reason to leave out the rest of its folder. @throws EACCES: so it is for all of them */
-function lookUp(handle: FolderHandle, path: Buffer, from: number): BigIntStats | NodeJS.ErrnoException | undefined {
+/**
+ * What it is: some file systems do not tell that with the name. One file that its disk cannot tell of is no reason to
+ * leave out the rest of its folder.
+ * @throws EACCES: so it is for all of them
+ */
+function lookUp(
+  handle: FolderHandle,
+  folder: Buffer,
+  path: Buffer,
+): FoundFile | Unreadable | OddEntry | 'folder' | undefined {
+  let stats: BigIntStats | undefined;
   try {
-    return handle.findEntry(path, from);
+    stats = handle.findEntry(path, nameStart(folder));
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'EACCES') throw cause;
-    return cause as NodeJS.ErrnoException;
+    return { path, cause: cause as NodeJS.ErrnoException };
   }
+  if (stats === undefined) return undefined; // gone meanwhile
+  if (stats.isFile()) return { path, folder, stats };
+  return stats.isDirectory() ? 'folder' : { path, kind: kindOf(stats) };
 }
 
 function kindOf(stats: BigIntStats): OddEntry['kind'] {

@@ -36,14 +36,14 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 const AT_A_TIME = 64;
 
 export function statsAt({ stats }: Moved, at: number): MovedStats {
-  const [dev, ino, size, mtimeNs, ctimeNs] = stats.subarray(at * FIELDS) as unknown as [
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-    bigint,
-  ];
-  return { dev, ino, size, mtimeNs, ctimeNs };
+  const first = at * FIELDS;
+  return {
+    dev: stats[first]!,
+    ino: stats[first + 1]!,
+    size: stats[first + 2]!,
+    mtimeNs: stats[first + 3]!,
+    ctimeNs: stats[first + 4]!,
+  };
 }
 
 /** To be read, so that none is claimed that could not be sent. @returns undefined when it is no file @throws the system's error */
@@ -80,7 +80,7 @@ export const directCalls: ClaimCalls = {
         renameSync(pathAt(from, at), target);
         return DONE;
       });
-      if (moved.outcomes[at] === DONE) moved.outcomes[at] = lookAt(target, moved.stats.subarray(at * FIELDS));
+      if (moved.outcomes[at] === DONE) moved.outcomes[at] = lookAt(target, moved, at);
     }
     return moved;
   },
@@ -88,7 +88,7 @@ export const directCalls: ClaimCalls = {
   sync: syncFileSystem,
 };
 
-function lookAt(path: Buffer, into: BigInt64Array): number {
+function lookAt(path: Buffer, moved: Moved, at: number): number {
   let stats: BigIntStats | undefined;
   try {
     stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
@@ -96,7 +96,7 @@ function lookAt(path: Buffer, into: BigInt64Array): number {
     return OTHER; // it has left the outbox: whatever ails it, it is in our hands
   }
   if (stats === undefined) return GONE; // somebody clears the spool away
-  into.set([stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].slice(0, FIELDS));
+  moved.stats.set([stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs], at * FIELDS);
   return stats.isFile() ? DONE : OTHER;
 }
 
