@@ -66,7 +66,8 @@ export class Courier {
         roleAlias: { endpoint: cloud.credentialsEndpoint, alias: 'courier', caFile: cloud.caFile },
       },
       outboxes: [{ path: outbox, rescanSeconds: 0.1, settleSeconds: 0, claim: 'leave' }],
-      upload: { retryMaxSeconds: 1, probeMaxSeconds: 1, stallSeconds: 1 },
+      // A busy machine may stand still for a second: a request given up then is followed by others, and tests count them.
+      upload: { retryMaxSeconds: 1, probeMaxSeconds: 1, stallSeconds: 20 },
       state: { dir: join(dir, 'state') },
     };
     for (const [name, values] of Object.entries(options.config ?? {})) {

@@ -68,7 +68,7 @@ export class Device {
         roleAlias: { endpoint: cloud.credentialsEndpoint, alias: 'courier', caFile: cloud.caFile },
       },
       state: { dir: device.stateDir },
-      upload: { retryMaxSeconds: 1, probeMaxSeconds: 1, stallSeconds: 2 },
+      upload: { retryMaxSeconds: 1, probeMaxSeconds: 1, stallSeconds: 20 },
     };
     for (const [name, values] of Object.entries(config)) sections[name] = { ...sections[name], ...values };
     const outboxes = config.outboxes ?? [{ path: device.outbox, rescanSeconds: 0.2, settleSeconds: 0, claim: 'leave' }];

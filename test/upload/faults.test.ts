@@ -11,7 +11,7 @@ describe('whatever goes wrong on the way', () => {
   let courier: Courier;
   afterEach(() => courier.end());
 
-  it.each<{ name: string; faults: Fault[] }>([
+  it.each<{ name: string; faults: Fault[]; stallSeconds?: number }>([
     { name: 'connections that drop before anything is done', faults: [{ kind: 'drop', operation: '*', count: 6 }] },
     {
       name: 'connections that drop in mid-body',
@@ -43,6 +43,7 @@ describe('whatever goes wrong on the way', () => {
     },
     {
       name: 'answers that never come',
+      stallSeconds: 1,
       faults: [
         { kind: 'stall', operation: 'PutObject' },
         { kind: 'stall', operation: 'UploadPart' },
@@ -65,8 +66,8 @@ describe('whatever goes wrong on the way', () => {
         { kind: 'error', operation: 'CompleteMultipartUpload', code: 'ExpiredToken' },
       ],
     },
-  ])('$name: everything arrives whole', async ({ faults }) => {
-    courier = await Courier.create({ config: PARTS });
+  ])('$name: everything arrives whole', async ({ faults, stallSeconds = 20 }) => {
+    courier = await Courier.create({ config: { upload: { ...PARTS.upload, stallSeconds } } });
     const armed = faults.map((fault) => courier.cloud.faults.add(fault));
     const big = randomBytes(12 * MIB);
     const small = randomBytes(5_000);
