@@ -14,6 +14,8 @@ describe.each(['classic', 'lite'] as const)('deployed on %s', (kind) => {
     await device.stored('device00/outbox/a/b.txt');
     expect((await device.content('device00/outbox/a/b.txt')).toString()).toBe('hello');
     expect(await device.status()).toMatchObject({ credentials: { source: 'token-exchange' }, warnings: [] });
+    // S3 has it a moment before the device knows.
+    await until('it is counted', async () => (await device.status()).uploads.done === 1);
     expect(await device.courier('status')).toMatch(/thing device00[\s\S]*1 delivered/);
     expect(await device.stop()).toBe(0);
   });

@@ -47,8 +47,9 @@ describe.each(['classic', 'lite'] as const)('the inbox on %s', (kind) => {
       verified: 'crc32',
       archiveKey: 'device00/archive/a/b.txt',
     });
-    const landed = device.nucleus.topics.published.find(({ topic }) => topic === 'courier/inbox/landed');
-    expect(JSON.parse(String(landed?.message))).toMatchObject({
+    const landed = () => device.nucleus.topics.published.find(({ topic }) => topic === 'courier/inbox/landed');
+    await until('the other side is told', () => landed() !== undefined);
+    expect(JSON.parse(String(landed()?.message))).toMatchObject({
       event: 'landed',
       path: join(device.work, 'inbox/a/b.txt'),
       key: 'device00/inbox/a/b.txt',

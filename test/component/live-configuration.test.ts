@@ -124,11 +124,13 @@ describe('what a changed configuration must not cost', () => {
   afterEach(() => device.end());
 
   it('files, when the state folder changes while they wait and the nucleus starts the component again', async () => {
-    await begin({ kind: 'lite', switches: { restartAfterMs: 1_500 } });
+    await begin({ kind: 'lite', switches: { restartAfterMs: undefined } });
     await device.cloud.goOffline();
     device.drop('a.txt', 'hello');
     await until('a.txt is queued', async () => (await device.status()).uploads.queued === 1);
     await device.nucleus.deploy({ state: { dir: 'elsewhere' } });
+    await device.logged(CANNOT);
+    device.nucleus.onRestartWanted(); // not before that was said
     await device.logged(CANNOT, 2);
     await device.cloud.goOnline();
     await device.stored('device00/outbox/a.txt');

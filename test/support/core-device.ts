@@ -34,6 +34,7 @@ export class CoreDevice {
   output = '';
   #child: ChildProcess | undefined;
   #ended: Promise<unknown> = Promise.resolve();
+  #isOver = false;
 
   private constructor(
     readonly dir: string,
@@ -59,7 +60,7 @@ export class CoreDevice {
         caFile: cloud.caFile,
       },
       outboxes: [{ path: 'outbox', rescanSeconds: 0.1, settleSeconds: 0, deleteGraceSeconds: 0 }],
-      upload: { retryMaxSeconds: 1, probeMaxSeconds: 1, stallSeconds: 2 },
+      upload: { retryMaxSeconds: 1, probeMaxSeconds: 1, stallSeconds: 20 },
     };
     const settings: Record<string, unknown> = { ...usual };
     for (const [name, values] of Object.entries(configuration))
@@ -84,7 +85,7 @@ export class CoreDevice {
     attachJobs(nucleus.iotCore, cloud.jobs);
     const device = new CoreDevice(dir, cloud, nucleus);
     mkdirSync(device.work);
-    nucleus.onRestartWanted = () => void device.stop().then(() => device.start());
+    nucleus.onRestartWanted = () => void device.#restart();
     return device;
   }
 
@@ -103,6 +104,7 @@ export class CoreDevice {
   get logs(): LogLine[] {
     return this.output
       .split('\n')
+      .slice(0, -1) // of the last line not all may have come
       .filter((line) => line.startsWith('{'))
       .map((line) => JSON.parse(line) as LogLine);
   }
@@ -139,7 +141,7 @@ export class CoreDevice {
   }
 
   async end(): Promise<void> {
-    this.nucleus.onRestartWanted = () => undefined;
+    this.#isOver = true;
     await this.stop('SIGKILL');
     await this.nucleus.stop();
     await this.cloud.stop();
@@ -190,6 +192,11 @@ export class CoreDevice {
     const chunks: Buffer[] = [];
     for await (const chunk of this.cloud.readObject(CoreDevice.bucket, key)) chunks.push(chunk as Buffer);
     return Buffer.concat(chunks);
+  }
+
+  async #restart(): Promise<void> {
+    await this.stop();
+    if (!this.#isOver) this.start();
   }
 
   async #until(what: string, holds: () => boolean): Promise<void> {
