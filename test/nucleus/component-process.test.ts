@@ -67,7 +67,7 @@ it('kills what does not end in time, five seconds on classic', async () => {
   await run('classic', `${stay} process.on('SIGTERM', () => console.error('no')); console.error('up');`);
   await component.waitFor('it is up', () => component.stderr === 'up\n');
   expect(nucleus.switches.killAfterMs).toBe(5_000);
-  nucleus.switches.killAfterMs = 500;
+  nucleus.switches.killAfterMs = 2_000;
   expect(await component.stop()).toEqual({ code: null, signal: 'SIGKILL' });
   expect(component.stderr).toBe('up\nno\n');
   expect(component.starts).toBe(1);

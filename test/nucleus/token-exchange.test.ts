@@ -7,6 +7,7 @@ import { seedEPolicy } from '../local-cloud/seed-policies';
 import { type AskCloud, cloudCredentials } from '../support/nucleus/cloud-credentials';
 import type { NucleusKind } from '../support/nucleus/switches';
 import { TokenExchangeEndpoint } from '../support/nucleus/token-exchange-endpoint';
+import { until } from '../support/until';
 import { NucleusSite } from './nucleus-site';
 
 const HOUR_MS = 3_600_000;
@@ -99,6 +100,7 @@ describe('classic', () => {
     });
     endpoint.cacheTimes.waitMs = 10;
     const first = ask(TOKEN);
+    await until('the cloud is asked', () => endpoint.asked === 1);
     expect(await Promise.race([first, ask(TOKEN)])).toEqual([504, '']);
     answer();
     expect((await first)[0]).toBe(200);
@@ -147,7 +149,7 @@ it.each(['classic', 'lite'] as const)('%s hands out what the local cloud issues'
     const { AWS_CONTAINER_CREDENTIALS_FULL_URI: uri, AWS_CONTAINER_AUTHORIZATION_TOKEN: authorization } =
       site.nucleus.env();
     const exchange = (token: string) =>
-      new TokenExchange({ uri: uri!, authorization: token, timeoutMs: 5_000, nowMs: Date.now }).fetch();
+      new TokenExchange({ uri: uri!, authorization: token, timeoutMs: 20_000, nowMs: Date.now }).fetch();
     const { credentials, lifetimeMs } = await exchange(authorization!);
     expect(credentials.accessKeyId).toMatch(/^ASIA/);
     expect(lifetimeMs).toBeGreaterThan(HOUR_MS - 60_000);

@@ -39,6 +39,7 @@ export class TokenExchangeEndpoint {
   asked = 0;
   #cached: CachedAnswer | undefined;
   #asking: Promise<Answer> | undefined;
+  #lives = 0;
   #server: Server | undefined;
 
   constructor(
@@ -68,8 +69,9 @@ export class TokenExchangeEndpoint {
     await closed;
   }
 
-  /** Classic forgets when it starts anew, or its configuration changes. */
+  /** Classic forgets when it starts anew, or its configuration changes; what the cloud says to a question before, too. */
   forget(): void {
+    this.#lives++;
     this.#cached = undefined;
   }
 
@@ -116,9 +118,10 @@ export class TokenExchangeEndpoint {
 
   async #refresh(): Promise<Answer> {
     const { beforeExpiryMs, error4xxMs, error5xxMs, unknownErrorMs } = this.cacheTimes;
+    const life = this.#lives;
     const cloud = await this.#cloud();
     const keep = (answer: Answer, forMs: number): Answer => {
-      this.#cached = { ...answer, untilMs: this.nowMs() + forMs };
+      if (life === this.#lives) this.#cached = { ...answer, untilMs: this.nowMs() + forMs };
       return answer;
     };
     if (cloud === undefined) return keep({ status: 500, body: 'Failed to get connection' }, unknownErrorMs);
