@@ -132,7 +132,8 @@ describe('the life of a job execution', () => {
 
   it('stops when it has run out of time', async () => {
     await taker.courier.start();
-    const { job, release } = await stalled({ timeoutConfig: { inProgressTimeoutInMinutes: 0.01 } });
+    const { job, release } = await stalled({ timeoutConfig: { inProgressTimeoutInMinutes: 1 } });
+    taker.cloud.clockOffsetMs = 61_000;
     await taker.courier.logged('the job is over in the cloud');
     release();
     expect(taker.control.describeJobExecution(job, Courier.thing).status).toBe('TIMED_OUT');
@@ -223,9 +224,10 @@ describe('the life of a job execution', () => {
     await taker.courier.start();
     const job = taker.send(one());
     const attempts = () => taker.courier.logs.filter(({ message }) => message === 'attempt failed, another follows');
-    await taker.until('tried', () => attempts().length === 1);
+    await taker.until('tried', () => attempts().length > 0);
     await taker.cloud.mqtt.close();
-    for (let tried = 1; tried < 4; tried++) {
+    for (let i = 0; i < 3; i++) {
+      const tried = attempts().length;
       clock.skip(61_000);
       await taker.until('tried again', () => attempts().length > tried);
     }
