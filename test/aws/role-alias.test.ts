@@ -29,7 +29,7 @@ describe('credentials of a role alias', () => {
       privateKeyFile: thing.privateKeyFile,
       caFile: cloud.caFile,
       thingName: 'device00',
-      timeoutMs: 5_000,
+      timeoutMs: 20_000,
       onServerDate: () => undefined,
       nowMs: () => Date.now(),
       knownNowMs: () => Date.now(),

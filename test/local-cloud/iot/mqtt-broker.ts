@@ -76,6 +76,8 @@ export class MqttBroker {
   readonly listeners: ((topic: string, payload: Buffer) => void)[] = [];
   /** CONNECTs that were accepted. */
   connects = 0;
+  /** PUBLISHes and SUBSCRIBEs that were heard and not answered. */
+  unanswered = 0;
   /** TCP connections, whether or not TLS came about. */
   connections = 0;
   /** Hears what devices publish below `$aws/things/<thing>/jobs/`, which nobody else does. */
@@ -205,7 +207,7 @@ export class MqttBroker {
       authenticate: (_client, _username, _password, done) => done(null, !this.faults.rejectsConnect),
       authorizePublish: (client, { topic, payload, qos, retain }, done) => {
         if (client === null) return done(); // the cloud itself
-        if (this.faults.isMute) return;
+        if (this.faults.isMute) return void this.unanswered++;
         const isTooMuch = payload.length > MAX_PAYLOAD_BYTES || slashes(topic) > MAX_SLASHES || qos === 2;
         if (isTooMuch) return done(this.#refuse(client, 'limit', topic));
         if (!this.#may(client, 'iot:Publish', topic)) return done(this.#refuse(client, 'iot:Publish', topic));
@@ -221,7 +223,7 @@ export class MqttBroker {
         const { topic } = subscription;
         const isAllowed = this.#may(client, 'iot:Subscribe', topic);
         if (!client.connected) return done(null, isAllowed ? subscription : null); // of its persistent session
-        if (this.faults.isMute) return;
+        if (this.faults.isMute) return void this.unanswered++;
         const held = Object.keys((client as unknown as { subscriptions: object }).subscriptions).length;
         if (slashes(topic) > MAX_SLASHES || this.#countFilter(client) > MAX_FILTERS || held >= MAX_SUBSCRIPTIONS)
           return done(this.#refuse(client, 'limit', topic));
