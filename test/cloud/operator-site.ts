@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { DeleteObjectCommand } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, PutObjectCommand } from '@aws-sdk/client-s3';
 import { makeTemplate } from '../../src/cloud/template/make-template';
 import { LocalCloud } from '../local-cloud/local-cloud';
 import { adminS3 } from '../support/admin-s3';
@@ -98,6 +98,13 @@ export class OperatorSite {
       child.on('error', reject);
       child.on('close', (status) => fulfil({ status: status ?? undefined, ...text }));
     });
+  }
+
+  /** Into the bucket, as somebody else with all rights. */
+  async put(key: string, content: string): Promise<void> {
+    const s3 = adminS3(this.cloud);
+    await s3.send(new PutObjectCommand({ Bucket: BUCKET, Key: key, Body: content }));
+    s3.destroy();
   }
 
   /** From the bucket, as somebody else with all rights. */

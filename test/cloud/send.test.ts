@@ -195,7 +195,7 @@ describe('courier cloud send', () => {
     await site.cloud.nextRequest(
       ({ operation, key }) => operation === 'HeadObject' && key?.endsWith('removed.txt') === true,
     );
-    await site.run(['send', 'watched', 'replaced.txt', '--replace']);
+    await site.put('watched/inbox/replaced.txt', 'another');
     await site.remove('watched/inbox/removed.txt');
     const { status, stdout, stderr } = await running;
     expect(status).toBe(1);
