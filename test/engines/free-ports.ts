@@ -1,13 +1,27 @@
+import { randomInt } from 'node:crypto';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 
-/** Ports of 127.0.0.1 the system has just found free, all different. Another process may take one before we use it. */
+const LOWEST = 10_000;
+const ENOUGH = 1_000;
+
+/**
+ * Ports of 127.0.0.1 that are free, all different. Not of those that the system gives to connections, as it may before
+ * we use one; another test may take it still.
+ */
 export async function findFreePorts(count: number): Promise<number[]> {
+  const given = readFileSync('/proc/sys/net/ipv4/ip_local_port_range', 'utf8');
+  const end = Number.parseInt(given, 10);
   const servers: Server[] = [];
-  for (let i = 0; i < count; i++) {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    servers.push(server);
+  while (servers.length < count) {
+    const server = createServer().listen(end - LOWEST < ENOUGH ? 0 : randomInt(LOWEST, end), '127.0.0.1');
+    try {
+      await once(server, 'listening');
+      servers.push(server);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EADDRINUSE') throw error;
+    }
   }
   const ports = servers.map((server) => {
     const address = server.address();

@@ -6,7 +6,7 @@ import { Daemon } from './daemon';
 import { findProgram } from './find-program';
 import { findFreePorts } from './free-ports';
 
-const READY_MS = 10_000;
+const READY_MS = 30_000;
 
 /** Debian puts it where only root's shell looks. */
 const program = findProgram('mosquitto') ?? ['/usr/sbin/mosquitto'].find(existsSync);

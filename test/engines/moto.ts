@@ -12,7 +12,7 @@ import { fillVariables } from './policy-variables';
 import { callQueryApi, getElement, parseTemporaryKeys } from './query-api';
 import { sendSigned } from './signed-request';
 
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 const ANYBODY: AccessKeys = { accessKeyId: 'AKIAANYBODY', secretAccessKey: 'moto does not look yet' };
 const EVERYTHING = { Version: '2012-10-17', Statement: [{ Effect: 'Allow', Action: '*', Resource: '*' }] };
 

@@ -29,7 +29,7 @@ const ALL_OF_S3 = {
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Action: ['s3:*'], Resource: ['arn:aws:s3:::*'] }],
 };
-const READY_MS = 30_000;
+const READY_MS = 60_000;
 
 export const radosgw: EngineKind = {
   name: 'radosgw',
