@@ -33,7 +33,7 @@ export interface CrashRunResult {
 
 const POLL_MS = 5;
 const PATIENCE_MS = 20_000;
-const SWEEP_WITHIN_MS = 5_000;
+const SWEEP_WITHIN_MS = 20_000;
 const PARALLEL_FILES = 2;
 const PARALLEL_PARTS = 2;
 const BUCKET = 'fleet-bucket';

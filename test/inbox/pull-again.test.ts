@@ -57,7 +57,6 @@ describe('the inbox, when something was there before', () => {
         `it is ${content}`,
         () => site.read('a.txt') === content,
         () => site.courier.logs.slice(-3),
-        5_000,
       );
     }
   });

@@ -46,7 +46,6 @@ describe('the inbox', () => {
       'archived',
       () => site.courier.keys().includes('device00/archive/big.bin'),
       () => site.courier.logs,
-      20_000,
     );
     expect(readFileSync(join(site.folder, 'big.bin')).equals(content)).toBe(true);
     const gets = cloud.requests.filter(({ operation }) => operation === 'GetObject');

@@ -26,7 +26,6 @@ describe('several objects under way at once', () => {
       'the small ones',
       () => small.every((name) => site.courier.keys().includes(`device00/archive/${name}`)),
       () => site.courier.component.status(),
-      10_000,
     );
     expect(stuck.hits).toBe(1);
     stuck.remove();

@@ -154,6 +154,7 @@ describe('a daemon that is given', () => {
         writeFileSync(join(device.outbox, `f${i}`), 'x');
         await device.delivered(i + 1);
       }
+      await device.stop(); // then all it has said has come
       const said = device.output.split('\n').filter((line) => line.includes('cannot listen for new files'));
       expect(said).toHaveLength(1);
       expect(JSON.parse(said[0]!)).toMatchObject({ code, reason: expect.stringContaining(hint) as string });
