@@ -1,4 +1,5 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -183,28 +184,13 @@ describe('the built daemon and its command', () => {
     );
     writeFileSync(join(folder, 'results', 'test.txt'), 'from seed A');
     const state = join(folder, 's');
-    const controller = new AbortController();
-    const ended = new Promise<void>((done) => {
-      execFile(
-        process.execPath,
-        [
-          COURIER,
-          'run',
-          '--config',
-          join(folder, 'setting.conf'),
-          '--config',
-          join(folder, 'more.yaml'),
-          '--state-dir',
-          state,
-        ],
-        { signal: controller.signal, killSignal: 'SIGTERM' },
-        () => done(),
-      );
-    });
+    const configs = ['--config', join(folder, 'setting.conf'), '--config', join(folder, 'more.yaml')];
+    const daemon = spawn(process.execPath, [COURIER, 'run', ...configs, '--state-dir', state], { stdio: 'ignore' });
+    const ended = once(daemon, 'exit');
     await until('delivered', () => cloud.objects('swx-test-bucket').some(({ key }) => key === 'results/test.txt'));
-    controller.abort();
-    await ended;
-    await until('the daemon has gone', async () => (await courier('status', '--state-dir', state)).code === 1);
+    daemon.kill();
+    expect(await ended).toEqual([0, null]);
+    expect((await courier('status', '--state-dir', state)).code).toBe(1);
     expect(existsSync(join(state, 'ledger.sqlite'))).toBe(true);
   });
 
