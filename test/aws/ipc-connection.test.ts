@@ -6,14 +6,15 @@ import { Nucleus } from '../support/nucleus/nucleus';
 import { silentLog } from '../support/silent-log';
 import { until } from '../support/until';
 
-/** Of a clock by which minutes of waiting pass in seconds. */
-const hurry = (ms: number, signal: AbortSignal): Promise<void> => systemClock.sleep(ms / 50, signal);
-const hasty: Clock = { ...systemClock, sleep: hurry };
-/** The same, but an answer has its time: a busy machine is not taken for a nucleus that says nothing. */
-const patient: Clock = {
+/** Minutes of waiting pass in seconds. @param answersBy how much faster the time for an answer passes */
+const hurried = (answersBy: number): Clock => ({
   ...systemClock,
-  sleep: (ms, signal) => (ms === ANSWER_WITHIN_MS ? systemClock.sleep(ms, signal) : hurry(ms, signal)),
-};
+  sleep: (ms, signal) => systemClock.sleep(ms / (ms === ANSWER_WITHIN_MS ? answersBy : 50), signal),
+});
+/** Where all is answered: a busy machine is not taken for a nucleus that says nothing. */
+const patient = hurried(1);
+/** Where an answer is waited for in vain. */
+const hasty = hurried(10);
 
 describe.each(['classic', 'lite'] as const)('the connection to %s', (kind) => {
   let nucleus: Nucleus;
@@ -75,7 +76,7 @@ describe.each(['classic', 'lite'] as const)('the connection to %s', (kind) => {
 
   it('6: waits for a nucleus that takes the connection and says nothing', async () => {
     nucleus.switches.hanging.add('Connect');
-    begin(hasty);
+    begin(hurried(50));
     await until('tried', () => tries >= 7);
     expect(orphaned).toBe(0);
     nucleus.switches.hanging.clear();
