@@ -124,7 +124,14 @@ describe('tokens by message', () => {
       /no token on device00\/token\/res within 20 s .*; check that a topic rule takes it/,
     );
     site.vendor.isMute = false;
-    clock.skip(20_000);
+    await until(
+      'asked thrice',
+      () => {
+        clock.skip(1_000);
+        return site.requests.length > 2;
+      },
+      status,
+    );
     await courier.delivered(50);
     expect(courier.logs.filter(({ message }) => message === 'attempt failed, another follows')).toEqual([]);
   });
