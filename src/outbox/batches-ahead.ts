@@ -5,8 +5,14 @@ export class BatchesAhead {
   /** @param max of them at a time, the one whose rows are written included */
   constructor(private readonly max: number) {}
 
-  /** Resolves when there is room for another. @throws what an earlier one threw: then none after it is written */
-  async add<T>(claim: Promise<T>, write: (claim: T) => Promise<void>): Promise<void> {
+  /** Resolves when another may begin. @throws what an earlier one threw: then none after it is written */
+  async room(): Promise<void> {
+    if (this.#written.length < this.max) return;
+    await this.#written[0];
+    this.#written.shift();
+  }
+
+  add<T>(claim: Promise<T>, write: (claim: T) => Promise<void>): void {
     const before = this.#written.at(-1);
     const written = Promise.allSettled([claim, before]).then(async () => {
       await before;
@@ -14,9 +20,6 @@ export class BatchesAhead {
     });
     written.catch(() => undefined); // told to who waits for it
     this.#written.push(written);
-    if (this.#written.length <= this.max) return;
-    await this.#written[0];
-    this.#written.shift();
   }
 
   /** All are written, or have failed. @throws what the first threw that failed */

@@ -58,8 +58,8 @@ export interface ScannerOptions {
 
 /** Files claimed in one go, from at most so many folders: each is held open meanwhile. */
 const BATCH = { files: 4_096, folders: 100 } as const;
-/** Batches on their way to the disk beside the one whose rows are written. */
-const MAX_AHEAD = 2;
+/** Batches on their way to the disk, the one whose rows are written among them; the next is looked for meanwhile. */
+const MAX_AHEAD = 3;
 /** Looks between two chances for everything else in the process. */
 const LOOKS_AT_A_TIME = 256;
 const HELD_AGAIN_MS = 1_000;
@@ -236,11 +236,13 @@ export class OutboxScanner {
     return isQueued;
   }
 
-  /** Resolves when the look may go on: the batch itself may still be on its way. */
+  /** Resolves when the look may go on: the batch itself is still on its way. */
   async #claim(batch: SettledFile[]): Promise<void> {
     if (batch.length === 0) return;
     const oldestFirst = batch.sort((a, b) => a.mtimeMs - b.mtimeMs || Buffer.compare(a.path, b.path));
-    await this.#ahead.add(this.options.claimer.claim(oldestFirst), (claim) => this.#queue(claim));
+    await this.#ahead.room();
+    if (this.#loop.isStopping) return;
+    this.#ahead.add(this.options.claimer.claim(oldestFirst), (claim) => this.#queue(claim));
   }
 
   async #queue({ claimed, restless, refused, hiddenProcesses }: Claim): Promise<void> {
