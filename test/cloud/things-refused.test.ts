@@ -85,6 +85,18 @@ describe('courier cloud thing, where it cannot', () => {
       message: /thing add: Unknown option '--cores'.*; see courier cloud --help/,
     },
     {
+      what: 'an option of another subcommand, by which more would be removed than is said',
+      args: ['thing', 'rm', 'a', '--former'],
+      status: 2,
+      message: 'courier cloud thing rm takes no --former; see courier cloud --help',
+    },
+    {
+      what: 'a name where all are listed',
+      args: ['thing', 'ls', 'a'],
+      status: 2,
+      message: 'courier cloud thing ls lists all, and takes no "a"; see courier cloud --help',
+    },
+    {
       what: 'a thing that is not there',
       args: ['thing', 'rotate', 'nobody'],
       message:

@@ -28,6 +28,21 @@ export const THING_HELP = `  courier cloud thing add NAME [--core] [--dir DIR]
 const SUBCOMMANDS = ['add', 'rotate', 'revoke', 'rm', 'ls'] as const;
 type Subcommand = (typeof SUBCOMMANDS)[number];
 
+const OPTIONS = {
+  core: { type: 'boolean' },
+  dir: { type: 'string' },
+  former: { type: 'boolean' },
+  json: { type: 'boolean' },
+} as const;
+/** One that is another's is refused: `rm --former` would remove more than it says. */
+const TAKES: Readonly<Record<Subcommand, readonly (keyof typeof OPTIONS)[]>> = {
+  add: ['core', 'dir'],
+  rotate: ['core', 'dir'],
+  revoke: ['former', 'dir'],
+  rm: ['dir'],
+  ls: ['json'],
+};
+
 const isSubcommand = (text: string): text is Subcommand => (SUBCOMMANDS as readonly string[]).includes(text);
 
 export async function thing(args: readonly string[], say: (text: string) => void): Promise<void> {
@@ -37,19 +52,18 @@ export async function thing(args: readonly string[], say: (text: string) => void
     throw new CommandError(
       `courier cloud thing takes ${SUBCOMMANDS.join(', ')}, not "${subcommand}"; see courier cloud --help`,
     );
-  const {
-    values,
-    positionals,
-    account: options,
-  } = parseArguments(`thing ${subcommand}`, rest, {
-    core: { type: 'boolean', default: false },
-    dir: { type: 'string', default: '.' },
-    former: { type: 'boolean', default: false },
-    json: { type: 'boolean', default: false },
-  });
+  const { values, positionals, account: options } = parseArguments(`thing ${subcommand}`, rest, OPTIONS);
   if (values.help) return say(THING_HELP);
+  for (const option of Object.keys(OPTIONS) as (keyof typeof OPTIONS)[])
+    if (values[option] !== undefined && !TAKES[subcommand].includes(option))
+      throw new CommandError(`courier cloud thing ${subcommand} takes no --${option}; see courier cloud --help`);
+  const { core: isCore = false, dir = '.', former: keepsFolder = false } = values;
   const account = openAccount(options);
   if (subcommand === 'ls') {
+    if (positionals.length > 0)
+      throw new CommandError(
+        `courier cloud thing ls lists all, and takes no "${positionals[0]}"; see courier cloud --help`,
+      );
     for await (const found of listThings(account, values.stack))
       say(values.json ? JSON.stringify(found) : present(found));
     return;
@@ -58,10 +72,10 @@ export async function thing(args: readonly string[], say: (text: string) => void
   if (name === undefined || more.length > 0)
     throw new CommandError(`courier cloud thing ${subcommand} takes one thing's name; see courier cloud --help`);
   // Told with a dot, for names of things may look like those of hosts or options.
-  const folder = new ThingFolder(values.dir === '.' ? `./${name}` : join(values.dir, name));
+  const folder = new ThingFolder(dir === '.' ? `./${name}` : join(dir, name));
   checkName(name);
-  const order = { thing: name, folder, isCore: values.core, say };
-  const run = (): Promise<void> => change(subcommand, account, values.stack, order, values.former);
+  const order = { thing: name, folder, isCore, say };
+  const run = (): Promise<void> => change(subcommand, account, values.stack, order, keepsFolder);
   // What is stolen is revoked from anywhere, also where nothing can be written.
   await (subcommand === 'add' || subcommand === 'rotate' ? withLock(`${folder.path}.lock`, run) : run());
 }
