@@ -178,6 +178,25 @@ describe('courier cloud thing', () => {
     ]);
   });
 
+  it.each([
+    { core: [], needed: 'courier-thing', next: 'thing-courier installed on the device' },
+    { core: ['--core'], needed: 'courier-core-old', next: '--init-config nucleus.yaml' },
+  ])('rotates what was made elsewhere: with its policies, and $needed', async ({ core, needed, next }) => {
+    await site.run(['thing', 'add', 'other']);
+    registry().createThing('old');
+    registry().putPolicy('theirs', '{"Version":"2012-10-17","Statement":[]}');
+    const [arn] = registry().principals('other') as [string];
+    registry().detachThing('other', arn);
+    registry().detachPolicy('courier-thing', arn);
+    registry().attachThing('old', arn);
+    registry().attachPolicy('theirs', arn);
+    const refused = await site.run(['thing', 'add', 'old', ...core]);
+    expect(refused.stderr.trimEnd()).toMatch(new RegExp(`${['thing rotate old', ...core].join(' ')}$`));
+    const { status, stdout } = await site.run(['thing', 'rotate', 'old', ...core]);
+    expect({ status, isNext: stdout.includes(next) }).toEqual({ status: 0, isNext: true });
+    expect(certificates('old').map(({ policies }) => policies)).toEqual([['theirs'], ['theirs', needed]]);
+  });
+
   it('revokes all certificates, but none with --former when the folder is elsewhere', async () => {
     await add();
     rmSync(join(site.dir, 'device00'), { recursive: true });

@@ -15,7 +15,7 @@ import { parseArguments } from './arguments';
 
 export const THING_HELP = `  courier cloud thing add NAME [--core] [--dir DIR]
                             a thing, its certificate and policy; writes NAME/: what goes onto the device
-  courier cloud thing rotate NAME
+  courier cloud thing rotate NAME [--core]
                             a new certificate beside the old one; then, when the device has it: revoke NAME --former
   courier cloud thing revoke NAME [--former]
                             its certificates are good no more; --former: all but the one in NAME/

@@ -32,7 +32,7 @@ export async function addThing({ iot }: Account, stack: Stack, order: ThingOrder
   const attached = await certificates.list();
   const known = folder.findKey();
   const own = known && attached.find(({ pem }) => known.key.asksFor(pem));
-  if (own === undefined && attached.length > 0) throw otherKey(thing, folder, attached);
+  if (own === undefined && attached.length > 0) throw otherKey(order, attached);
   const found = own ?? (known && (await certificates.findLoose(known.key, known.sinceMs)));
   if (found === undefined && folder.findCertificate() !== undefined)
     throw new CloudError(
@@ -67,11 +67,11 @@ export async function writeFiles(
   say(`${folder.path}: ${folder.list().join(' ')}`);
 }
 
-function otherKey(thing: string, folder: ThingFolder, attached: readonly ThingCertificate[]): CloudError {
+function otherKey({ thing, folder, isCore }: ThingOrder, attached: readonly ThingCertificate[]): CloudError {
   const list = attached.map(({ id, status }) => `${id.slice(0, 12)}… (${status})`).join(', ');
   const lack = folder.exists ? `it is not of the key in ${folder.path}` : `its key is not here (${folder.path})`;
   return new CloudError(
-    `${thing} has a certificate already, ${list}, and ${lack}; run this where its folder is, or have another one made: courier cloud thing rotate ${thing}`,
+    `${thing} has a certificate already, ${list}, and ${lack}; run this where its folder is, or have another one made: courier cloud thing rotate ${thing}${isCore ? ' --core' : ''}`,
   );
 }
 

@@ -2,7 +2,7 @@ import type { Account } from '../account/open-account';
 import type { Stack } from '../account/read-stack';
 import { CloudError } from '../cloud-error';
 import { type ThingOrder, writeFiles } from './add-thing';
-import { corePolicyName } from './core-policy';
+import { corePolicyName, putCorePolicy } from './core-policy';
 import { type ThingCertificate, ThingCertificates } from './thing-certificates';
 import { ThingFolder } from './thing-folder';
 
@@ -17,7 +17,7 @@ const SETTINGS = ['courier.yaml', 'deployment.json', 'nucleus.yaml', 'nucleus-li
 export async function rotateThing(
   account: Account,
   stack: Stack,
-  { thing, folder, say }: Omit<ThingOrder, 'isCore'>,
+  { thing, folder, isCore: isToBeCore, say }: ThingOrder,
 ): Promise<{ readonly former: readonly ThingCertificate[]; readonly isCore: boolean }> {
   const certificates = new ThingCertificates(account.iot, thing);
   const attached = await certificates.list();
@@ -26,7 +26,7 @@ export async function rotateThing(
   const active = attached.filter(({ status }) => status === 'ACTIVE');
   if (attached.length === 0) throw new CloudError(`${thing} has no certificate; courier cloud thing add ${thing}`);
   const policies = await policiesOfAll(certificates, attached);
-  const isCore = policies.includes(corePolicyName(stack.name, thing));
+  const isCore = isToBeCore || policies.includes(corePolicyName(stack.name, thing));
   if (known === undefined && active.length > 1) {
     say(`${thing} has ${active.length} certificates that are good: a rotation is under way`);
     const key = folder.findKey()?.key;
@@ -38,7 +38,9 @@ export async function rotateThing(
   const key = known?.key ?? next.makeKey();
   const certificate = found ?? (await certificates.create(key));
   say(`certificate ${certificate.id.slice(0, 12)}…: ${found === undefined ? 'made' : 'there'}`);
-  await certificates.attach(certificate, policies);
+  // Of a certificate that was made elsewhere, the policies do not let a device take credentials by our role alias.
+  const needed = isCore ? await putCorePolicy(account.iot, stack, thing) : stack.thingPolicy;
+  await certificates.attach(certificate, [...new Set([...policies, needed])]);
   next.copyFrom(folder, SETTINGS);
   await writeFiles(account, stack, { thing, folder: next, isCore, say: () => undefined }, certificate);
   if (folder.exists) {
