@@ -143,6 +143,23 @@ describe('courier cloud thing', () => {
     expect(registry().certificates()).toEqual(before);
   });
 
+  it('sends nobody off with a certificate that is good no more', async () => {
+    await add();
+    const id = idOf('device00');
+    registry().setStatus(id, 'INACTIVE');
+    const sentence = `the certificate of device00, ${id.slice(0, 12)}…, is`;
+    const end = 'and no device can connect with it;';
+    const another = 'have another one made: courier cloud thing rotate device00\n';
+    expect(await add()).toMatchObject({
+      status: 1,
+      stderr: `courier: ${sentence} INACTIVE, ${end} make it good again: aws iot update-certificate --certificate-id ${id} --new-status ACTIVE, or ${another}`,
+    });
+    await site.run(['thing', 'revoke', 'device00']);
+    expect(await add()).toMatchObject({ status: 1, stderr: `courier: ${sentence} REVOKED, ${end} ${another}` });
+    expect((await site.run(['thing', 'rotate', 'device00'])).status).toBe(0);
+    expect((await add()).status).toBe(0);
+  });
+
   it("takes no folder that is another thing's", async () => {
     await site.run(['thing', 'add', 'other']);
     cpSync(join(site.dir, 'other'), join(site.dir, 'device00'), { recursive: true });

@@ -38,6 +38,7 @@ export async function addThing({ iot }: Account, stack: Stack, order: ThingOrder
     throw new CloudError(
       `${folder.path} holds a certificate that this account does not know; take another --profile or --region, or move the folder away and add the thing again`,
     );
+  if (found !== undefined && found.status !== 'ACTIVE') throw notGood(order, found, own !== undefined);
   const key = known?.key ?? folder.makeKey();
   const certificate = found ?? (await certificates.create(key));
   say(`certificate ${certificate.id.slice(0, 12)}…: ${found === undefined ? 'made' : 'there'}, ${certificate.status}`);
@@ -72,6 +73,20 @@ function otherKey({ thing, folder, isCore }: ThingOrder, attached: readonly Thin
   const lack = folder.exists ? `it is not of the key in ${folder.path}` : `its key is not here (${folder.path})`;
   return new CloudError(
     `${thing} has a certificate already, ${list}, and ${lack}; run this where its folder is, or have another one made: courier cloud thing rotate ${thing}${isCore ? ' --core' : ''}`,
+  );
+}
+
+/** @param isAttached to the thing: what is not, is not found by `rotate` */
+function notGood({ thing, folder }: ThingOrder, { id, status }: ThingCertificate, isAttached: boolean): CloudError {
+  const again =
+    status === 'INACTIVE'
+      ? `make it good again: aws iot update-certificate --certificate-id ${id} --new-status ACTIVE, or `
+      : '';
+  const another = isAttached
+    ? `have another one made: courier cloud thing rotate ${thing}`
+    : `move ${folder.path} away and add the thing again`;
+  return new CloudError(
+    `the certificate of ${thing}, ${id.slice(0, 12)}…, is ${status}, and no device can connect with it; ${again}${another}`,
   );
 }
 
