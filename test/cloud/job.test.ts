@@ -27,6 +27,8 @@ describe('courier cloud job', () => {
   afterAll(() => site.end());
 
   const jobs = () => site.cloud.jobs.control;
+  /** What whoever says the next command has to name again. */
+  const again = (): string => ` --endpoint-url ${site.endpointUrl}`;
   const write = (name: string, content: string | Buffer): string => {
     const path = join(site.dir, name);
     writeFileSync(path, content);
@@ -105,8 +107,7 @@ describe('courier cloud job', () => {
     const made = await site.run(['job', '--group', 'pumps', '--file', 'f.txt', '--id', 'release-7']);
     expect(made).toEqual({
       status: 0,
-      stdout:
-        'f.txt: sent, .jobs/release-7/f.txt\njob release-7: made\nWatch: courier cloud job --id release-7 --wait; cancel: aws iot cancel-job --job-id release-7\n',
+      stdout: `f.txt: sent, .jobs/release-7/f.txt\njob release-7: made\nWatch: courier cloud job --id release-7 --wait${again()}; cancel: aws iot cancel-job --job-id release-7${again()}\n`,
       stderr: '',
     });
     const running = site.run(['job', '--id', 'release-7', '--wait']);
@@ -169,7 +170,7 @@ describe('courier cloud job', () => {
     );
     expect(status).toBe(130);
     expect(stderr).toBe(
-      'courier: stopped watching; the job goes on. Watch: courier cloud job --id long --wait; cancel: aws iot cancel-job --job-id long\n',
+      `courier: stopped watching; the job goes on. Watch: courier cloud job --id long --wait${again()}; cancel: aws iot cancel-job --job-id long${again()}\n`,
     );
     expect(jobs().describeJob('long').status).toBe('IN_PROGRESS');
 
@@ -177,8 +178,7 @@ describe('courier cloud job', () => {
     expect(late).toEqual({
       status: 1,
       stdout: 'long: 0 of 1 ended (1 queued)\n',
-      stderr:
-        'courier: the job long has not ended after 1s: 0 of 1 ended (1 queued); it goes on. See courier status on the things, and watch on: courier cloud job --id long --wait\n',
+      stderr: `courier: the job long has not ended after 1s: 0 of 1 ended (1 queued); it goes on. See courier status on the things, and watch on: courier cloud job --id long --wait${again()}\n`,
     });
     jobs().cancelJob('long');
     expect((await site.run(['job', '--id', 'long', '--wait'])).stderr).toBe(
@@ -234,7 +234,7 @@ describe('courier cloud job', () => {
     const id = idIn((await site.run(args)).stdout);
     expect(id).toMatch(/^courier-[0-9a-f]{32}$/);
     expect((await site.run(args)).stdout).toBe(
-      `same.txt: there, .jobs/${id}/same.txt\njob ${id}: there; for another of the same files give --id a new id\nWatch: courier cloud job --id ${id} --wait; cancel: aws iot cancel-job --job-id ${id}\n`,
+      `same.txt: there, .jobs/${id}/same.txt\njob ${id}: there; for another of the same files give --id a new id\nWatch: courier cloud job --id ${id} --wait${again()}; cancel: aws iot cancel-job --job-id ${id}${again()}\n`,
     );
     write('same.txt', 'two');
     expect(idIn((await site.run(args)).stdout)).not.toBe(id);

@@ -80,7 +80,9 @@ export class OperatorSite {
       readonly interrupt?: Promise<unknown>;
     } = {},
   ): Promise<Outcome> {
-    const child = spawn(process.execPath, [CLOUD, ...args, '--endpoint-url', endpointUrl], {
+    const end = args.includes('--') ? args.indexOf('--') : args.length; // behind it are names alone
+    const given = [...args.slice(0, end), '--endpoint-url', endpointUrl, ...args.slice(end)];
+    const child = spawn(process.execPath, [CLOUD, ...given], {
       cwd: this.dir,
       env: environment,
       stdio: ['ignore', 'pipe', 'pipe'],

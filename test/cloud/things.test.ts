@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { createPrivateKey, createPublicKey, X509Certificate } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
 import { list } from 'tar';
 import { parse } from 'yaml';
 import { systemClock } from '../../src/clock';
@@ -212,6 +214,40 @@ describe('courier cloud thing', () => {
     const { status, stdout } = await site.run(['thing', 'rotate', 'old', ...core]);
     expect({ status, isNext: stdout.includes(next) }).toEqual({ status: 0, isNext: true });
     expect(certificates('old').map(({ policies }) => policies)).toEqual([['theirs'], ['theirs', needed]]);
+  });
+
+  it.each([
+    { name: 'd', words: (options: string) => `d --former${options}` },
+    { name: '-d', words: (options: string) => `--former${options} -- -d` },
+  ])('names the same folder, stack and account in what is to be done next: $name', async ({ name, words }) => {
+    const { control } = site.cloud;
+    mkdirSync(join(site.dir, 'a b'));
+    control.stacks.push({ ...control.stacks[0]!, name: 'plant' });
+    const where = ['--dir', 'a b', '--stack', 'plant', '--region', 'eu-central-1'];
+    const account = ` --region eu-central-1 --endpoint-url ${site.endpointUrl}`;
+    const added = await site.run(['thing', 'add', ...where, '--core', '--', name]);
+    expect(added.stdout).toContain(
+      `aws greengrassv2 create-deployment --cli-input-json 'file://a b/${name}/deployment.json'${account}\n`,
+    );
+    const { stdout } = await site.run(['thing', 'rotate', ...where, '--', name]);
+    const next = words(` --stack plant --dir 'a b'${account}`);
+    expect(stdout).toContain(`courier cloud thing revoke ${next}\n`);
+    const cloud = resolve(__dirname, '../../dist/cloud.js');
+    await promisify(execFile)('sh', ['-c', `node "$0" thing revoke ${next}`, cloud], {
+      cwd: site.dir,
+      env: site.environment,
+    });
+    expect(certificates(name).map(({ status }) => status)).toEqual(['REVOKED', 'ACTIVE']);
+  });
+
+  it('ends nothing where nothing else is good', async () => {
+    await add();
+    const alone = await site.run(['thing', 'revoke', 'device00', '--former']);
+    expect(alone.stdout).toContain('device00 has no other certificate that could be revoked\n');
+    await site.run(['thing', 'revoke', 'device00']);
+    const { status, stdout } = await site.run(['thing', 'rotate', 'device00']);
+    expect(status).toBe(0);
+    expect(stdout).not.toContain('end the former');
   });
 
   it('revokes all certificates, but none with --former when the folder is elsewhere', async () => {

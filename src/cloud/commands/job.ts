@@ -15,6 +15,7 @@ import type { Screen } from '../screen';
 import { parseArguments } from './arguments';
 import { parseDuration } from './duration';
 import { interruption } from './interruption';
+import type { SaidAgain } from './said-again';
 
 export const JOB_HELP = `  courier cloud job (--thing NAME | --group NAME)… --file FILE… [--wait]
                             one IoT job that brings files, by URLs that expire; the same command again goes on
@@ -45,7 +46,7 @@ const OPTIONS = {
 type Values = ReturnType<typeof parseArguments<typeof OPTIONS>>['values'];
 
 export async function job(args: readonly string[], screen: Screen): Promise<void> {
-  const { values, positionals, account: options } = parseArguments('job', args, OPTIONS);
+  const { values, positionals, account: options, again } = parseArguments('job', args, OPTIONS);
   if (values.help) return screen.say(JOB_HELP);
   if (positionals.length > 0)
     throw new CommandError(
@@ -53,7 +54,7 @@ export async function job(args: readonly string[], screen: Screen): Promise<void
     );
   const wish = checkWish(values);
   const account = openAccount(options);
-  if (wish === undefined) return watch(account, values.id!, values, screen);
+  if (wish === undefined) return watch(account, values.id!, values, screen, again);
   const files = findLocalFiles(values.file);
   const stack = await readStack(account, values.stack);
   const targets = await findTargets(account.iot, stack, { things: values.thing, groups: values.group });
@@ -71,8 +72,8 @@ export async function job(args: readonly string[], screen: Screen): Promise<void
     screen.say(
       `note: a document with ${files.length} URLs does not reach devices under nucleus lite; for those send one archive: --pack`,
     );
-  if (values.wait) return watch(account, id, values, screen);
-  screen.say(nextSteps(id));
+  if (values.wait) return watch(account, id, values, screen, again);
+  screen.say(nextSteps(id, again));
 }
 
 /** @returns undefined when a job is only to be watched @throws CommandError */
@@ -132,11 +133,11 @@ async function carryOut(
   screen.say(`job ${plan.id}: ${isNew ? 'made' : 'there; for another of the same files give --id a new id'}`);
 }
 
-function watch({ iot }: Account, jobId: string, { timeout }: Values, screen: Screen): Promise<void> {
+function watch({ iot }: Account, jobId: string, { timeout }: Values, screen: Screen, again: SaidAgain): Promise<void> {
   const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration('--timeout', timeout) * 1000;
-  const signal = interruption(() => `stopped watching; the job goes on. ${nextSteps(jobId)}`);
-  return watchJob(iot, { jobId, timeoutMs, timeout, screen }, signal);
+  const signal = interruption(() => `stopped watching; the job goes on. ${nextSteps(jobId, again)}`);
+  return watchJob(iot, { jobId, timeoutMs, timeout, screen, again: again.courier }, signal);
 }
 
-const nextSteps = (jobId: string): string =>
-  `Watch: courier cloud job --id ${jobId} --wait; cancel: aws iot cancel-job --job-id ${jobId}`;
+const nextSteps = (jobId: string, { aws, courier }: SaidAgain): string =>
+  `Watch: courier cloud job --id ${jobId} --wait${courier}; cancel: aws iot cancel-job --job-id ${jobId}${aws}`;

@@ -12,6 +12,7 @@ import { rotateThing } from '../things/rotate-thing';
 import { ThingFolder } from '../things/thing-folder';
 import { withLock } from '../things/with-lock';
 import { parseArguments } from './arguments';
+import type { SaidAgain } from './said-again';
 
 export const THING_HELP = `  courier cloud thing add NAME [--core] [--dir DIR]
                             a thing, its certificate and policy; writes NAME/: what goes onto the device
@@ -52,7 +53,7 @@ export async function thing(args: readonly string[], say: (text: string) => void
     throw new CommandError(
       `courier cloud thing takes ${SUBCOMMANDS.join(', ')}, not "${subcommand}"; see courier cloud --help`,
     );
-  const { values, positionals, account: options } = parseArguments(`thing ${subcommand}`, rest, OPTIONS);
+  const { values, positionals, account: options, again } = parseArguments(`thing ${subcommand}`, rest, OPTIONS);
   if (values.help) return say(THING_HELP);
   for (const option of Object.keys(OPTIONS) as (keyof typeof OPTIONS)[])
     if (values[option] !== undefined && !TAKES[subcommand].includes(option))
@@ -75,7 +76,7 @@ export async function thing(args: readonly string[], say: (text: string) => void
   const folder = new ThingFolder(dir === '.' ? `./${name}` : join(dir, name));
   checkName(name);
   const order = { thing: name, folder, isCore, say };
-  const run = (): Promise<void> => change(subcommand, account, values.stack, order, keepsFolder);
+  const run = (): Promise<void> => change(subcommand, account, values.stack, order, keepsFolder, again);
   // What is stolen is revoked from anywhere, also where nothing can be written.
   await (subcommand === 'add' || subcommand === 'rotate' ? withLock(`${folder.path}.lock`, run) : run());
 }
@@ -86,9 +87,10 @@ async function change(
   stackName: string,
   order: ThingOrder,
   keepsFolder: boolean,
+  again: SaidAgain,
 ): Promise<void> {
   const { thing: name, folder, say } = order;
-  const to = { thing: name, path: folder.path };
+  const to = { thing: name, path: folder.path, again: again.aws };
   switch (subcommand) {
     case 'add':
       await addThing(account, await readStack(account, stackName), order);
@@ -96,16 +98,18 @@ async function change(
     case 'rotate': {
       const { former, isCore } = await rotateThing(account, await readStack(account, stackName), order);
       say(isCore ? nextOnCore(to) : nextOnDevice(to));
+      if (former.length === 0) return;
       const ids = former.map(({ id }) => `${id.slice(0, 12)}…`).join(', ');
+      const words = name.startsWith('-') ? `--former${again.courier} -- ${name}` : `${name} --former${again.courier}`;
       return say(
-        `When the device has been seen with it (courier status there), end the former, ${ids}:\n\n  courier cloud thing revoke ${name} --former\n`,
+        `When the device has been seen with it (courier status there), end the former, ${ids}:\n\n  courier cloud thing revoke ${words}\n`,
       );
     }
     case 'revoke': {
       const count = await revokeThing(account, { ...order, keepsFolder });
       return say(
         count === 0
-          ? `${name} has no certificate that could be revoked`
+          ? `${name} has no ${keepsFolder ? 'other ' : ''}certificate that could be revoked`
           : 'Credentials that were given for them before end by themselves, by default within an hour.',
       );
     }

@@ -17,6 +17,8 @@ export interface JobWatch {
   /** As the operator has written it. */
   readonly timeout: string | undefined;
   readonly screen: Screen;
+  /** Options for the same command, with a blank before each. */
+  readonly again: string;
 }
 
 const ENDED: ReadonlySet<string> = new Set(['COMPLETED', 'CANCELED', 'DELETION_IN_PROGRESS']);
@@ -45,7 +47,7 @@ export async function watchJob(iot: IoTClient, watch: JobWatch, signal: AbortSig
   }
   if (job === undefined)
     throw new CloudError(
-      `the job ${jobId} has not ended after ${watch.timeout}: ${state}; it goes on. See courier status on the things, and watch on: courier cloud job --id ${jobId} --wait`,
+      `the job ${jobId} has not ended after ${watch.timeout}: ${state}; it goes on. See courier status on the things, and watch on: courier cloud job --id ${jobId} --wait${watch.again}`,
     );
   const { all, succeeded } = countsOf(job.jobProcessDetails);
   if (job.status !== 'COMPLETED')
