@@ -63,6 +63,7 @@ process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 process.stdout.on('error', () => undefined);
 
 run(process.argv.slice(2)).catch((error: unknown) => {
+  screen.clear();
   for (const line of explainAwsError(error).split('\n')) process.stderr.write(`courier: ${line}\n`);
   process.exitCode = error instanceof CommandError ? 2 : 1;
   // What is under way is of no use any more, and may take its time.

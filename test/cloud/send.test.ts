@@ -221,6 +221,14 @@ describe('courier cloud send', () => {
     expect(keys('away/inbox/i.txt')).toEqual(['away/inbox/i.txt']);
   });
 
+  it('ends when it is interrupted, also where nobody answers', async () => {
+    write('h.txt', 'h');
+    const held = site.cloud.faults.add({ kind: 'stall', operation: 'HeadObject', count: Number.POSITIVE_INFINITY });
+    const { status, stderr } = await site.run(['send', 'away', 'h.txt'], { interrupt: held.waitForHits(1) });
+    expect(status).toBe(130);
+    expect(stderr).toBe('courier: stopped; what was told as sent comes down by itself, send the rest again\n');
+  });
+
   it('leaves no parts behind when it is interrupted', async () => {
     write('slow.bin', randomBytes(20_000_000));
     const held = site.cloud.faults.add({ kind: 'stall', operation: 'UploadPart', count: Number.POSITIVE_INFINITY });

@@ -42,7 +42,10 @@ const UNREACHABLE: ReadonlySet<string> = new Set([
 export function explainAwsError(error: unknown): string {
   if (error instanceof CloudError) return error.message;
   const { name, message, errors } = error as AwsError;
-  const said = message.trim().replace(/\.$/, '');
+  const said = message
+    .trim()
+    .replace(/^@smithy\S* - /, '') // who of the SDK says it
+    .replace(/\.$/, '');
   if (isDenied(error)) return explainDenied(said);
   if (ENDED.has(name))
     return `the credentials have ended (${name}); sign in again (aws sso login), or take another --profile`;
@@ -63,16 +66,13 @@ export function explainAwsError(error: unknown): string {
 export function isPassing(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
   const { name, $metadata } = error as AwsError;
-  return (
-    linkFailure(error) !== undefined ||
-    THROTTLED.has(name) ||
-    name === 'TimeoutError' ||
-    ($metadata?.httpStatusCode ?? 0) >= 500
-  );
+  return linkFailure(error) !== undefined || THROTTLED.has(name) || ($metadata?.httpStatusCode ?? 0) >= 500;
 }
 
-const linkFailure = ({ code, errors = [] }: AwsError): string | undefined =>
-  [code, ...errors.map((one) => one.code)].find((one) => UNREACHABLE.has(one ?? ''));
+/** With several addresses each has its own. Of who says nothing there is none. */
+const linkFailure = ({ name, code, errors = [] }: AwsError): string | undefined =>
+  [code, ...errors.map((one) => one.code)].find((one) => UNREACHABLE.has(one ?? '')) ??
+  (name === 'TimeoutError' ? name : undefined);
 
 /** HEAD has no body to say so in. */
 export function isDenied(error: unknown): boolean {

@@ -10,6 +10,10 @@ export interface AccountOptions {
   readonly endpointUrl?: string;
 }
 
+/** The SDK waits a quarter of an hour for who says nothing, and asks eight times. */
+const CONNECTION_TIMEOUT_MS = 10_000;
+const SILENCE_TIMEOUT_MS = 30_000;
+
 /** The account, by the operator's own rights. */
 export interface Account {
   readonly cloudFormation: CloudFormationClient;
@@ -24,6 +28,7 @@ export function openAccount({ region, profile, endpointUrl }: AccountOptions): A
     ...(endpointUrl === undefined ? {} : { endpoint: endpointUrl }),
     // Things are added by the hundred, and AWS IoT takes ten such requests a second.
     maxAttempts: 8,
+    requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, socketTimeout: SILENCE_TIMEOUT_MS },
   };
   return {
     cloudFormation: new CloudFormationClient(config),

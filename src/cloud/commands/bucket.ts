@@ -8,7 +8,7 @@ import { isSwitchedOn, readNotifications, switchedOn, switchOn } from '../bucket
 import { CloudError, CommandError } from '../cloud-error';
 import type { Screen } from '../screen';
 import { parseArguments } from './arguments';
-import { interruption } from './interruption';
+import { interruptible } from './interruptible';
 
 export const BUCKET_HELP = `  courier cloud bucket [NAME] [--print]
                             an existing bucket tells of its objects (EventBridge); what it tells others stays
@@ -58,11 +58,11 @@ async function write(
   command: string,
   screen: Screen,
 ): Promise<boolean> {
-  const signal = interruption(
-    () => `stopped; see aws s3api get-bucket-notification-configuration --bucket ${meant.name}`,
-  );
   try {
-    return await switchOn(meant, read, signal);
+    return await interruptible(
+      () => `stopped; see aws s3api get-bucket-notification-configuration --bucket ${meant.name}`,
+      (signal) => switchOn(meant, read, signal),
+    );
   } catch (error) {
     if (!(error instanceof CloudError && isDenied(error.cause))) throw error;
     screen.say(command);

@@ -14,7 +14,7 @@ import { watchJob } from '../jobs/watch-job';
 import type { Screen } from '../screen';
 import { parseArguments } from './arguments';
 import { parseDuration } from './duration';
-import { interruption } from './interruption';
+import { interruptible } from './interruptible';
 import type { SaidAgain } from './said-again';
 
 export const JOB_HELP = `  courier cloud job (--thing NAME | --group NAME)… --file FILE… [--wait]
@@ -58,16 +58,23 @@ export async function job(args: readonly string[], screen: Screen): Promise<void
   const files = findLocalFiles(values.file);
   const stack = await readStack(account, values.stack);
   const targets = await findTargets(account.iot, stack, { things: values.thing, groups: values.group });
-  const signal = interruption(() => 'stopped; the same command goes on from there');
-  const make = async (these: readonly LocalFile[], unpack: Unpack | undefined): Promise<JobPlan> => {
+  const make = async (
+    these: readonly LocalFile[],
+    unpack: Unpack | undefined,
+    signal: AbortSignal,
+  ): Promise<JobPlan> => {
     const digested = await digest(these, screen, signal);
     const plan = planJob(stack, { ...wish, files: digested, targets, unpack });
     await carryOut(account, stack, plan, screen, signal);
     return plan;
   };
-  const { id } = await (values.pack
-    ? withPacked(files, PACKED_NAME, (archive) => make([archive], 'tar.gz'))
-    : make(files, wish.unpack));
+  const { id } = await interruptible(
+    () => 'stopped; the same command goes on from there',
+    (signal) =>
+      values.pack
+        ? withPacked(files, PACKED_NAME, (archive) => make([archive], 'tar.gz', signal))
+        : make(files, wish.unpack, signal),
+  );
   if (!values.pack && files.length > MAX_URLS_ON_LITE)
     screen.say(
       `note: a document with ${files.length} URLs does not reach devices under nucleus lite; for those send one archive: --pack`,
@@ -135,8 +142,10 @@ async function carryOut(
 
 function watch({ iot }: Account, jobId: string, { timeout }: Values, screen: Screen, again: SaidAgain): Promise<void> {
   const timeoutMs = timeout === undefined ? Number.POSITIVE_INFINITY : parseDuration('--timeout', timeout) * 1000;
-  const signal = interruption(() => `stopped watching; the job goes on. ${nextSteps(jobId, again)}`);
-  return watchJob(iot, { jobId, timeoutMs, timeout, screen, again: again.courier }, signal);
+  return interruptible(
+    () => `stopped watching; the job goes on. ${nextSteps(jobId, again)}`,
+    (signal) => watchJob(iot, { jobId, timeoutMs, timeout, screen, again: again.courier }, signal),
+  );
 }
 
 const nextSteps = (jobId: string, { aws, courier }: SaidAgain): string =>

@@ -11,7 +11,7 @@ import { watchArrivals } from '../inbox/watch-arrivals';
 import type { Screen } from '../screen';
 import { parseArguments } from './arguments';
 import { parseDuration } from './duration';
-import { interruption } from './interruption';
+import { interruptible } from './interruptible';
 
 export const SEND_HELP = `  courier cloud send THING FILE… [--wait [--timeout 1h]] [--replace] [--json]
                             into the inbox of a thing; --wait: until they have come down
@@ -42,45 +42,46 @@ export async function send(args: readonly string[], screen: Screen): Promise<voi
   const stack = await readStack(account, values.stack);
   const bucket = new Bucket(account.s3, stack.bucket, stack.accountId);
   let isSent = false;
-  const signal = interruption(() =>
+  const stopped = (): string =>
     isSent
       ? 'stopped waiting; the files lie in the inbox, and come down by themselves'
-      : 'stopped; what was told as sent comes down by itself, send the rest again',
-  );
+      : 'stopped; what was told as sent comes down by itself, send the rest again';
   const tell = (sent: SentFile, event: 'sent' | Arrival['state'], key: string, text: string): void =>
     screen.say(
       values.json
         ? JSON.stringify({ event, file: sent.file.path, key, sizeBytes: sent.file.sizeBytes, id: sent.id })
         : text,
     );
-  const sent = await sendFiles(
-    bucket,
-    {
-      thing,
-      files,
-      replaces: values.replace,
-      screen,
-      onSent: (one) =>
-        tell(one, 'sent', one.key, `${one.file.name}: sent, ${formatBytes(one.file.sizeBytes)} to ${one.key}`),
-    },
-    signal,
-  );
-  isSent = true;
-  if (!values.wait) return;
-  await watchArrivals(
-    bucket,
-    {
-      thing,
-      sent,
-      archivePrefix: stack.archivePrefix,
-      timeoutMs,
-      timeout,
-      screen,
-      onArrival: (one, arrival) =>
-        arrival.state === 'archived'
-          ? tell(one, 'archived', arrival.key, `${one.file.name}: on ${thing}, archived as ${arrival.key}`)
-          : tell(one, arrival.state, one.key, `${one.file.name}: ${arrival.state}`),
-    },
-    signal,
-  );
+  await interruptible(stopped, async (signal) => {
+    const sent = await sendFiles(
+      bucket,
+      {
+        thing,
+        files,
+        replaces: values.replace,
+        screen,
+        onSent: (one) =>
+          tell(one, 'sent', one.key, `${one.file.name}: sent, ${formatBytes(one.file.sizeBytes)} to ${one.key}`),
+      },
+      signal,
+    );
+    isSent = true;
+    if (!values.wait) return;
+    await watchArrivals(
+      bucket,
+      {
+        thing,
+        sent,
+        archivePrefix: stack.archivePrefix,
+        timeoutMs,
+        timeout,
+        screen,
+        onArrival: (one, arrival) =>
+          arrival.state === 'archived'
+            ? tell(one, 'archived', arrival.key, `${one.file.name}: on ${thing}, archived as ${arrival.key}`)
+            : tell(one, arrival.state, one.key, `${one.file.name}: ${arrival.state}`),
+      },
+      signal,
+    );
+  });
 }
