@@ -59,8 +59,17 @@ async function template(args: readonly string[]): Promise<void> {
 // Which Node.js we need is in package.json; the SDK would say something of its own at each command.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED = 'true';
 
-// Whoever reads may stop reading (head); what was begun goes on to its end.
-process.stdout.on('error', () => undefined);
+// The AWS CLI knows both; the SDK the first alone.
+const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
+if (AWS_REGION === undefined && AWS_DEFAULT_REGION !== undefined) process.env.AWS_REGION = AWS_DEFAULT_REGION;
+
+// Whoever reads may stop reading (head); what was begun goes on to its end. Else something is missing of it, and nobody
+// would see that in what was written.
+process.stdout.on('error', ({ code }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') return;
+  process.stderr.write(`courier: the output cannot be written (${code}); see where it goes to, and do it again\n`);
+  process.exitCode = 1;
+});
 
 run(process.argv.slice(2)).catch((error: unknown) => {
   screen.clear();

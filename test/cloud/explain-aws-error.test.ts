@@ -13,4 +13,20 @@ describe('what AWS refuses by, as a sentence', () => {
     );
     expect(isPassing(silent)).toBe(true);
   });
+
+  it.each([
+    {
+      because: 'because no identity-based policy allows the iot:CreateThing action',
+      sentence:
+        'arn:aws:iam::1:user/a may not iot:CreateThing on arn:aws:iot:eu-central-1:1:thing/x; allow that, or take another --profile, and do it again: it goes on where it was',
+    },
+    {
+      because: 'with an explicit deny in a service control policy',
+      sentence:
+        'arn:aws:iam::1:user/a may not iot:CreateThing on arn:aws:iot:eu-central-1:1:thing/x, an explicit deny in a service control policy; allow that, or take another --profile, and do it again: it goes on where it was',
+    },
+  ])('tells who may not do what, and what forbids it: $because', ({ because, sentence }) => {
+    const said = `User: arn:aws:iam::1:user/a is not authorized to perform: iot:CreateThing on resource: arn:aws:iot:eu-central-1:1:thing/x ${because}`;
+    expect(explainAwsError(named('AccessDeniedException', said))).toBe(sentence);
+  });
 });

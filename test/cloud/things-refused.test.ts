@@ -115,6 +115,22 @@ describe('courier cloud thing, where it cannot', () => {
       message: 'no region is set; name one by --region, AWS_REGION or the profile',
     },
     {
+      what: 'a region that cannot be one',
+      args: ['thing', 'add', 'a', '--region', 'eu central'],
+      message: '"eu central" cannot be a region; name one by --region, AWS_REGION or the profile',
+    },
+    {
+      what: 'a region as the AWS CLI has it too',
+      args: ['thing', 'revoke', 'nobody'],
+      change: { AWS_REGION: undefined, AWS_DEFAULT_REGION: 'eu-central-1' },
+      message: /there is no thing nobody in eu-central-1/,
+    },
+    {
+      what: 'a profile beside keys in the environment: one sentence, and nothing of the SDK',
+      args: ['thing', 'add', 'a', '--profile', 'nobodys'],
+      message: /^there are no credentials \([^\n]*\); aws configure sets them up, --profile names others$/,
+    },
+    {
       what: 'no credentials',
       change: { AWS_ACCESS_KEY_ID: undefined },
       message: /^there are no credentials \(.*\); aws configure sets them up, --profile names others$/,

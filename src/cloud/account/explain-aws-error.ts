@@ -56,6 +56,8 @@ export function explainAwsError(error: unknown): string {
   if (name === 'CredentialsProviderError' || name === 'TokenProviderError')
     return `there are no credentials (${said}); aws configure sets them up, --profile names others`;
   if (/region is missing/i.test(said)) return 'no region is set; name one by --region, AWS_REGION or the profile';
+  const [, region] = /^region not accepted: region="(.*?)"/i.exec(said) ?? [];
+  if (region !== undefined) return `"${region}" cannot be a region; name one by --region, AWS_REGION or the profile`;
   const link = linkFailure(error as AwsError);
   if (link !== undefined)
     return `AWS does not answer (${link}: ${said || errors?.[0]?.message}); see the network, --region and --endpoint-url, and do it again: it goes on where it was`;
@@ -86,5 +88,8 @@ function explainDenied(said: string): string {
   const [, who, action, resource] =
     /User: (\S+) is not authorized to perform: (\S+)(?: on resource: (\S+))?/.exec(said) ?? [];
   if (action === undefined) return `AWS denies it (${said}); ask for the right, or take another --profile`;
-  return `${who} may not ${action}${resource === undefined ? '' : ` on ${resource}`}; allow that, or take another --profile, and do it again: it goes on where it was`;
+  // What forbids it may be of the organization, and no right that is given here helps against it.
+  const [forbidden = ''] = / with an explicit deny in [\w -]+/.exec(said) ?? [];
+  const what = `${action}${resource === undefined ? '' : ` on ${resource}`}${forbidden.replace(' with', ',')}`;
+  return `${who} may not ${what}; allow that, or take another --profile, and do it again: it goes on where it was`;
 }

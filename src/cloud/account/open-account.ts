@@ -14,6 +14,10 @@ export interface AccountOptions {
 const CONNECTION_TIMEOUT_MS = 10_000;
 const SILENCE_TIMEOUT_MS = 30_000;
 
+/** Of what it says, the errors are told by us. */
+const SILENT = { trace: nothing, debug: nothing, info: nothing, warn: nothing, error: nothing };
+function nothing(): void {}
+
 /** The account, by the operator's own rights. */
 export interface Account {
   readonly cloudFormation: CloudFormationClient;
@@ -26,6 +30,7 @@ export function openAccount({ region, profile, endpointUrl }: AccountOptions): A
     ...(region === undefined ? {} : { region }),
     ...(profile === undefined ? {} : { profile }),
     ...(endpointUrl === undefined ? {} : { endpoint: endpointUrl }),
+    logger: SILENT,
     // Things are added by the hundred, and AWS IoT takes ten such requests a second.
     maxAttempts: 8,
     requestHandler: { connectionTimeout: CONNECTION_TIMEOUT_MS, socketTimeout: SILENCE_TIMEOUT_MS },
