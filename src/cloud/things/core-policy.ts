@@ -11,6 +11,8 @@ import type { Stack } from '../account/read-stack';
 import { unlessMissing } from '../account/unless-missing';
 
 const MAX_NAME = 128;
+/** AWS IoT takes so many characters. */
+const MAX_DOCUMENT = 2_048;
 /** AWS IoT keeps so many versions of a policy. */
 const MAX_VERSIONS = 5;
 
@@ -26,11 +28,24 @@ export function corePolicyName(stack: string, thing: string): string {
  * Of a Greengrass core device's certificate: what its nucleus needs (the least that AWS names), and the component's
  * topics. The name is written out, for nuclei open further connections, and thing variables are empty in those.
  */
-export function makeCorePolicy({ partition, region, accountId, roleAlias, vendsTokens }: Stack, thing: string): object {
+export function makeCorePolicy(stack: Stack, thing: string): object {
+  const exact = policyOf(stack, thing, {
+    both: ['jobs', 'shadow'].map((what) => `$aws/things/${thing}*/${what}/*`),
+    told: ['greengrass', 'greengrassv2'].map((what) => `$aws/things/${thing}*/${what}/health/json`),
+  });
+  if (JSON.stringify(exact).length <= MAX_DOCUMENT) return exact;
+  // The name stands in each of them, and may have 128 characters: then all that AWS IoT reserves for this thing.
+  return policyOf(stack, thing, { both: [`$aws/things/${thing}*`], told: [] });
+}
+
+/** @param reserved topics of AWS IoT's own: to be told and heard, and to be told alone */
+function policyOf(
+  { partition, region, accountId, roleAlias, vendsTokens }: Stack,
+  thing: string,
+  { both, told }: { readonly both: readonly string[]; readonly told: readonly string[] },
+): object {
   const iot = (resource: string): string => `arn:${partition}:iot:${region}:${accountId}:${resource}`;
   const topics = [`courier/${thing}/*`, ...(vendsTokens ? [`${thing}/token/*`] : [])];
-  const own = ['jobs', 'shadow'].map((what) => `$aws/things/${thing}*/${what}/*`);
-  const health = ['greengrass', 'greengrassv2'].map((what) => `$aws/things/${thing}*/${what}/health/json`);
   return {
     Version: '2012-10-17',
     Statement: [
@@ -38,12 +53,12 @@ export function makeCorePolicy({ partition, region, accountId, roleAlias, vendsT
       {
         Effect: 'Allow',
         Action: ['iot:Publish', 'iot:Receive'],
-        Resource: [...own, ...health, ...topics].map((topic) => iot(`topic/${topic}`)),
+        Resource: [...both, ...told, ...topics].map((topic) => iot(`topic/${topic}`)),
       },
       {
         Effect: 'Allow',
         Action: 'iot:Subscribe',
-        Resource: [...own, ...topics].map((topic) => iot(`topicfilter/${topic}`)),
+        Resource: [...both, ...topics].map((topic) => iot(`topicfilter/${topic}`)),
       },
       { Effect: 'Allow', Action: 'iot:AssumeRoleWithCertificate', Resource: iot(`rolealias/${roleAlias}`) },
       {
