@@ -279,6 +279,17 @@ describe('courier cloud thing', () => {
     expect((await site.run(['thing', 'rm', 'device00'])).stdout).toContain('was not there');
   });
 
+  it('removes what was revoked, and waits while AWS IoT holds what was detached to be attached', async () => {
+    await add();
+    await site.run(['thing', 'revoke', 'device00']);
+    registry().lateRemovals = 1;
+    expect(await site.run(['thing', 'rm', 'device00'])).toMatchObject({ status: 0, stderr: '' });
+    expect({ things: registry().things(), certificates: registry().certificates() }).toEqual({
+      things: [],
+      certificates: [],
+    });
+  });
+
   it('leaves a certificate that is also of another thing', async () => {
     await add();
     registry().createThing('twin');

@@ -26,6 +26,8 @@ const MAX_ATTRIBUTES = 3;
 
 /** AWS IoT's registry, as operators write it: what devices meet of it is in the account. In memory. */
 export class IotRegistry {
+  /** So many removals are refused as if what was detached were attached still: it takes its time. */
+  lateRemovals = 0;
   readonly #attributes = new Map<string, Record<string, string>>();
   readonly #certificates = new Map<string, Certificate>();
   readonly #policies = new Map<string, Policy>();
@@ -64,7 +66,7 @@ export class IotRegistry {
   }
 
   deleteThing(name: string): void {
-    if (this.principals(name).length > 0)
+    if (this.principals(name).length > 0 || this.#isLate())
       throw invalid(`Cannot delete. Thing ${name} is still attached to one or more principals`);
     this.account.removeThing(name);
     this.#attributes.delete(name);
@@ -112,14 +114,15 @@ export class IotRegistry {
   }
 
   setStatus(id: string, status: CertificateStatus): void {
-    this.certificate(id);
+    if (this.certificate(id).status === 'REVOKED' && status !== 'REVOKED')
+      throw new ControlError(406, 'CertificateStateException', `The certificate is REVOKED: ${id}`);
     this.account.putCertificate(id, { ...this.account.findCertificate(id)!, status });
   }
 
   deleteCertificate(id: string): void {
     if (this.certificate(id).status === 'ACTIVE')
       throw new ControlError(406, 'CertificateStateException', `The certificate is ACTIVE: ${id}`);
-    if (this.thingsOf(this.arn(id)).length > 0 || this.#certificates.get(id)!.policies.size > 0)
+    if (this.thingsOf(this.arn(id)).length > 0 || this.#certificates.get(id)!.policies.size > 0 || this.#isLate())
       throw new ControlError(409, 'DeleteConflictException', `The certificate has things or policies attached: ${id}`);
     this.account.removeCertificate(id);
     this.#certificates.delete(id);
@@ -167,7 +170,8 @@ export class IotRegistry {
   deletePolicy(name: string): void {
     if (
       this.policy(name).versions.size > 1 ||
-      [...this.#certificates.values()].some(({ policies }) => policies.has(name))
+      [...this.#certificates.values()].some(({ policies }) => policies.has(name)) ||
+      this.#isLate()
     )
       throw new ControlError(409, 'DeleteConflictException', `Policy ${name} has versions or targets`);
     this.#policies.delete(name);
@@ -186,6 +190,10 @@ export class IotRegistry {
 
   policiesOf(target: string): string[] {
     return [...this.#get(target).policies];
+  }
+
+  #isLate(): boolean {
+    return this.lateRemovals > 0 && this.lateRemovals-- > 0;
   }
 
   arn(certificateId: string): string {
