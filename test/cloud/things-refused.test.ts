@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { generateKeyPairSync } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { OperatorSite } from './operator-site';
 
@@ -183,6 +184,29 @@ describe('courier cloud thing, where it cannot', () => {
     writeFileSync(lock, String(pid));
     expect((await site.run(['thing', 'add', 'd'])).status).toBe(0);
     expect(readdirSync(site.dir).filter((name) => name.startsWith('d.lock'))).toEqual([]);
+  });
+
+  it('an archive that cannot be written', async () => {
+    mkdirSync(join(site.dir, 'full/full.tar'), { recursive: true });
+    const { status, stderr } = await site.run(['thing', 'add', 'full']);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr:
+        'courier: cannot write full/full.tar (EISDIR); see the folder above it, its rights and its room, and do it again\n',
+    });
+  });
+
+  it.each([
+    { kind: 'rsa', pair: () => generateKeyPairSync('rsa', { modulusLength: 2_048 }) },
+    { kind: 'secp384r1', pair: () => generateKeyPairSync('ec', { namedCurve: 'P-384' }) },
+  ])('a key of another kind: $kind', async ({ kind, pair }) => {
+    mkdirSync(join(site.dir, kind));
+    writeFileSync(join(site.dir, kind, 'private.key'), pair().privateKey.export({ type: 'pkcs8', format: 'pem' }));
+    const { status, stderr } = await site.run(['thing', 'add', kind]);
+    expect({ status, stderr }).toEqual({
+      status: 1,
+      stderr: `courier: the private key that is there (${kind}) is of another kind than the one a certificate is asked for by (EC P-256); move its folder away, and do it again\n`,
+    });
   });
 
   it('a place that is a file: nobody is asked for a certificate', async () => {

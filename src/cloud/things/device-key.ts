@@ -8,6 +8,7 @@ import {
   X509Certificate,
 } from 'node:crypto';
 import { Pkcs10CertificateRequestGenerator } from '@peculiar/x509';
+import { CloudError } from '../cloud-error';
 
 const EC_P256 = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 
@@ -35,8 +36,13 @@ export class DeviceKey {
     return `courier ${createHash('sha256').update(this.#spki).digest('hex').slice(0, 32)}`;
   }
 
-  /** PKCS #10 */
+  /** PKCS #10 @throws CloudError when it is of another kind than those that are made here */
   async makeRequest(): Promise<string> {
+    const { asymmetricKeyType: type, asymmetricKeyDetails: details } = createPrivateKey(this.pem);
+    if (details?.namedCurve !== 'prime256v1')
+      throw new CloudError(
+        `the private key that is there (${details?.namedCurve ?? type}) is of another kind than the one a certificate is asked for by (EC P-256); move its folder away, and do it again`,
+      );
     const keys = {
       privateKey: await importKey('pkcs8', createPrivateKey(this.pem).export({ type: 'pkcs8', format: 'der' }), 'sign'),
       publicKey: await importKey('spki', this.#spki, 'verify'),

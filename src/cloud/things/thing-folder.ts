@@ -1,4 +1,14 @@
-import { closeSync, existsSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { create } from 'tar';
 import { readIfThere, syncFolder, writeFileDurably } from '../../custody/write-file';
@@ -68,9 +78,19 @@ export class ThingFolder {
   async pack(name: string): Promise<void> {
     const files = this.list().filter((file) => !/\.(?:tar|tmp|new)$/.test(file)); // the last two of a run that was cut off
     const packing = this.#file(`${name}.tmp`);
-    closeSync(openSync(packing, 'w', 0o600));
-    await create({ cwd: this.path, file: packing, portable: true }, files);
-    renameSync(packing, this.#file(name));
+    try {
+      const fd = openSync(packing, 'w', 0o600);
+      try {
+        await create({ cwd: this.path, file: packing, portable: true }, files);
+        fsyncSync(fd); // before its name: whoever has it removes the key
+      } finally {
+        closeSync(fd);
+      }
+      renameSync(packing, this.#file(name));
+      syncFolder(this.path);
+    } catch (error) {
+      throw cannotWrite(this.#file(name), error);
+    }
   }
 
   /** @param names of files, as far as they are there */
