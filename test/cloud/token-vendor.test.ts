@@ -10,7 +10,7 @@ const CREDENTIALS = {
   Expiration: new Date(Date.UTC(2026, 0, 1)),
 };
 
-async function vend(name: string, requestId?: unknown, more: Partial<TokenVendorSettings> = {}) {
+async function vend(name: unknown, requestId?: unknown, more: Partial<TokenVendorSettings> = {}) {
   const inputs: AssumeRoleInput[] = [];
   const messages: IotMessage[] = [];
   await vendToken(
@@ -43,7 +43,7 @@ describe('the function that vends tokens', () => {
     });
   });
 
-  it.each(['', '*', 'a/b', 'a b', '$' + '{aws:username}', 'x'.repeat(129), '+', '"}'])(
+  it.each(['', '*', 'a/b', 'a b', '$' + '{aws:username}', 'x'.repeat(129), '+', '"}', undefined, null, 7, ['a']])(
     'a name that is none of a thing gets nothing: %j',
     async (name) => {
       expect(await vend(name)).toEqual({ inputs: [], messages: [] });

@@ -4,7 +4,7 @@ import { roleSessionName } from './role-session-name';
 
 /** What the topic rule hands over: `SELECT topic(1) AS name, requestId FROM '+/token/req'`. A device wrote all of it. */
 export interface TokenRequest {
-  readonly name: string;
+  readonly name?: unknown;
   readonly requestId?: unknown;
 }
 
@@ -48,7 +48,7 @@ export async function vendToken(
   assumeRole: (input: AssumeRoleInput) => Promise<AssumeRoleOutput>,
   publish: (message: IotMessage) => Promise<unknown>,
 ): Promise<void> {
-  if (!THING_NAME.test(name)) return; // it would end up in the policy and in the topic
+  if (typeof name !== 'string' || !THING_NAME.test(name)) return; // it would end up in the policy and in the topic
   const echo = typeof requestId === 'string' && /^[\w-]{1,64}$/.test(requestId) ? { requestId } : {};
   const answer = (body: object): Promise<unknown> =>
     publish({ topic: `${name}/token/res`, qos: 1, payload: JSON.stringify({ ...body, ...echo }) });
