@@ -59,7 +59,7 @@ export interface ScannerOptions {
 /** Files claimed in one go, from at most so many folders: each is held open meanwhile. */
 const BATCH = { files: 4_096, folders: 100 } as const;
 /** Batches on their way to the disk, the one whose rows are written among them; the next is looked for meanwhile. */
-const MAX_AHEAD = 3;
+const MAX_AHEAD = 2;
 /** Looks between two chances for everything else in the process. */
 const LOOKS_AT_A_TIME = 256;
 const HELD_AGAIN_MS = 1_000;
