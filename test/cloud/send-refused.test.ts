@@ -3,16 +3,19 @@ import { join } from 'node:path';
 import { BUCKET, OperatorSite } from './operator-site';
 
 const ACCOUNT = '123456789012';
+const THINGS = ['away', 'unseen', 'ended'];
 
 describe('courier cloud send, where it cannot', () => {
   let site: OperatorSite;
   beforeAll(async () => {
     site = await OperatorSite.start();
     write('f', 'f');
+    for (const thing of THINGS) site.cloud.registry.createThing(thing);
   });
   afterAll(() => site.end());
   afterEach(() => {
     site.cloud.faults.clear();
+    site.cloud.control.denied.clear();
     site.cloud.createBucket(BUCKET, { notifiesInbox: true });
   });
 
@@ -46,6 +49,15 @@ describe('courier cloud send, where it cannot', () => {
       status: 1,
       stderr: `courier: S3 does not allow s3:GetObject and s3:ListBucket on ${BUCKET}/unseen/inbox/f; have it allowed (README, "Files to things"), or take another --profile\n`,
     });
+  });
+
+  it('a thing that is not there, unless nobody may ask', async () => {
+    const sentence = 'there is no thing devcie00 in eu-central-1; see courier cloud thing ls, or aws iot list-things';
+    await refused(['devcie00', 'f'], 1, sentence);
+    expect(site.cloud.findObject(BUCKET, 'devcie00/inbox/f')).toBeUndefined();
+    site.cloud.control.denied.add('iot:DescribeThing');
+    expect(await site.run(['send', 'devcie00', 'f'])).toMatchObject({ status: 0, stderr: '' });
+    expect(site.cloud.findObject(BUCKET, 'devcie00/inbox/f')).toBeDefined();
   });
 
   it('a bucket of another owner', async () => {

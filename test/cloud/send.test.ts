@@ -10,6 +10,7 @@ describe('courier cloud send', () => {
   let device: SiteDevice | undefined;
   beforeAll(async () => {
     site = await OperatorSite.start();
+    for (const thing of ['away', 'careless', 'careful', 'watched']) site.cloud.registry.createThing(thing);
   });
   afterAll(() => site.end());
   afterEach(async () => {

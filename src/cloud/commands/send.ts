@@ -1,6 +1,7 @@
 import { formatBytes } from '../../domain/format-bytes';
-import { openAccount } from '../account/open-account';
-import { readStack } from '../account/read-stack';
+import { isDenied } from '../account/explain-aws-error';
+import { type Account, openAccount } from '../account/open-account';
+import { readStack, type Stack } from '../account/read-stack';
 import { Bucket } from '../bucket/bucket';
 import { checkName } from '../check-name';
 import { CommandError } from '../cloud-error';
@@ -8,6 +9,7 @@ import { findLocalFiles } from '../files/local-files';
 import type { Arrival } from '../inbox/find-arrival';
 import { type SentFile, sendFiles } from '../inbox/send-files';
 import { watchArrivals } from '../inbox/watch-arrivals';
+import { findTargets } from '../jobs/job-targets';
 import type { Screen } from '../screen';
 import { parseArguments } from './arguments';
 import { parseDuration } from './duration';
@@ -40,6 +42,7 @@ export async function send(args: readonly string[], screen: Screen): Promise<voi
   const files = findLocalFiles(paths);
   const account = openAccount(options);
   const stack = await readStack(account, values.stack);
+  await checkThing(account, stack, thing);
   const bucket = new Bucket(account.s3, stack.bucket, stack.accountId);
   let isSent = false;
   const stopped = (): string =>
@@ -84,4 +87,13 @@ export async function send(args: readonly string[], screen: Screen): Promise<voi
       signal,
     );
   });
+}
+
+/** Nobody looks into the inbox of a name that was mistyped. Who may not ask AWS IoT is believed. @throws CloudError */
+async function checkThing({ iot }: Account, stack: Stack, thing: string): Promise<void> {
+  try {
+    await findTargets(iot, stack, { things: [thing], groups: [] });
+  } catch (error) {
+    if (!isDenied(error)) throw error;
+  }
 }
