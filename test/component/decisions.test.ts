@@ -162,38 +162,42 @@ describe('the message about a delivered file', () => {
 });
 
 describe('settings from the nucleus', () => {
-  const of = (value: unknown): unknown => componentSettings(value, '/data/work');
+  const of = (value: unknown): unknown => componentSettings(value, '/data/nucleus');
 
   it.each([
-    ['nothing', {}, { state: { dir: '/data/work/state' } }],
+    ['nothing', {}, { state: { dir: '/data/nucleus/state' } }],
     [
       'a bucket brings an outbox along',
       { s3: { bucket: 'b' } },
-      { s3: { bucket: 'b' }, state: { dir: '/data/work/state' }, outboxes: [{ path: '/data/work/outbox' }] },
+      { s3: { bucket: 'b' }, state: { dir: '/data/nucleus/state' }, outboxes: [{ path: '/data/nucleus/outbox' }] },
     ],
     [
       'outboxes of its own',
       { s3: { bucket: 'b' }, outboxes: [{ path: 'x' }] },
-      { s3: { bucket: 'b' }, state: { dir: '/data/work/state' }, outboxes: [{ path: '/data/work/x' }] },
+      { s3: { bucket: 'b' }, state: { dir: '/data/nucleus/state' }, outboxes: [{ path: '/data/nucleus/x' }] },
     ],
     [
       'no outbox is a wish too',
       { s3: { bucket: 'b' }, outboxes: [] },
-      { s3: { bucket: 'b' }, state: { dir: '/data/work/state' }, outboxes: [] },
+      { s3: { bucket: 'b' }, state: { dir: '/data/nucleus/state' }, outboxes: [] },
     ],
-    ['a bucket that was taken away', { s3: { bucket: null } }, { s3: {}, state: { dir: '/data/work/state' } }],
-    ['a bucket that lite took away', { s3: { bucket: 'null' } }, { s3: {}, state: { dir: '/data/work/state' } }],
-    ['a section that was taken away', { s3: null, state: 'null' }, { state: { dir: '/data/work/state' } }],
+    ['a bucket that was taken away', { s3: { bucket: null } }, { s3: {}, state: { dir: '/data/nucleus/state' } }],
+    ['a bucket that lite took away', { s3: { bucket: 'null' } }, { s3: {}, state: { dir: '/data/nucleus/state' } }],
+    ['a section that was taken away', { s3: null, state: 'null' }, { state: { dir: '/data/nucleus/state' } }],
     [
       'nulls inside lists',
       { outboxes: [{ path: 'x', sentDir: null, key: 'null' }] },
-      { outboxes: [{ path: '/data/work/x' }], state: { dir: '/data/work/state' } },
+      { outboxes: [{ path: '/data/nucleus/x' }], state: { dir: '/data/nucleus/state' } },
     ],
-    ['what is the nucleus’s', { accessControl: { a: { b: 1 } } }, { state: { dir: '/data/work/state' } }],
+    ['what is the nucleus’s', { accessControl: { a: { b: 1 } } }, { state: { dir: '/data/nucleus/state' } }],
     [
       'paths',
       { state: { dir: '/else/where' }, s3: { caFile: 'ca.pem' }, thing: { certificateFile: '../c.pem' } },
-      { state: { dir: '/else/where' }, s3: { caFile: '/data/work/ca.pem' }, thing: { certificateFile: '/data/c.pem' } },
+      {
+        state: { dir: '/else/where' },
+        s3: { caFile: '/data/nucleus/ca.pem' },
+        thing: { certificateFile: '/data/c.pem' },
+      },
     ],
   ])('%s', (_, value, expected) => {
     expect(of(value)).toEqual(expected);
