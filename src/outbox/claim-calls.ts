@@ -46,6 +46,12 @@ export function statsAt({ stats }: Moved, at: number): MovedStats {
   };
 }
 
+/** The memory of all arrays in what is asked or answered: it goes to the other thread without a copy. */
+export function memoryOf(said: unknown): ArrayBuffer[] {
+  if (ArrayBuffer.isView(said)) return [said.buffer as ArrayBuffer];
+  return typeof said === 'object' && said !== null ? Object.values(said).flatMap(memoryOf) : [];
+}
+
 /** To be read, so that none is claimed that could not be sent. @returns undefined when it is no file @throws the system's error */
 export function openFile(path: Buffer): number | undefined {
   const fd = openSync(path, READ);

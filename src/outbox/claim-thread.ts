@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import { type ClaimCalls, directCalls, type Moved } from './claim-calls';
+import { type ClaimCalls, directCalls, type Moved, memoryOf } from './claim-calls';
 import type { ClaimAnswer, ClaimRequest } from './claim-thread-main';
 import type { PackedPaths } from './packed-paths';
 
@@ -32,29 +32,25 @@ export class ClaimThread implements ClaimCalls {
 
   tryToRead(paths: PackedPaths): Promise<Int32Array<ArrayBuffer>> {
     const isFew = paths.ends.length < WORTH_A_TRIP;
-    return isFew ? directCalls.tryToRead(paths) : this.#ask('tryToRead', [paths], bufferOf(paths));
+    return isFew ? directCalls.tryToRead(paths) : this.#ask('tryToRead', [paths]);
   }
 
   move(from: PackedPaths, to: PackedPaths): Promise<Moved> {
     const isFew = from.ends.length < WORTH_A_TRIP;
-    return isFew ? directCalls.move(from, to) : this.#ask('move', [from, to], [...bufferOf(from), ...bufferOf(to)]);
+    return isFew ? directCalls.move(from, to) : this.#ask('move', [from, to]);
   }
 
   /** Starting `sync` stops the thread that does it for some milliseconds. */
   sync(folder: string): Promise<void> {
-    return this.#worker === undefined ? directCalls.sync(folder) : this.#ask('sync', [folder], []);
+    return this.#worker === undefined ? directCalls.sync(folder) : this.#ask('sync', [folder]);
   }
 
-  #ask<K extends keyof ClaimCalls>(
-    call: K,
-    args: Parameters<ClaimCalls[K]>,
-    memory: ArrayBuffer[],
-  ): ReturnType<ClaimCalls[K]> {
+  #ask<K extends keyof ClaimCalls>(call: K, args: Parameters<ClaimCalls[K]>): ReturnType<ClaimCalls[K]> {
     const worker = this.#find();
     if (worker === undefined) return (directCalls[call] as (...given: unknown[]) => ReturnType<ClaimCalls[K]>)(...args);
     const id = ++this.#requests;
     const answer = new Promise<never>((resolve, reject) => this.#asked.set(id, { resolve, reject }));
-    worker.postMessage({ id, call, args } satisfies ClaimRequest, memory);
+    worker.postMessage({ id, call, args } satisfies ClaimRequest, memoryOf(args));
     return answer as ReturnType<ClaimCalls[K]>;
   }
 
@@ -96,5 +92,3 @@ export class ClaimThread implements ClaimCalls {
     this.#asked.clear();
   }
 }
-
-const bufferOf = ({ bytes, ends }: PackedPaths): ArrayBuffer[] => [bytes.buffer, ends.buffer];

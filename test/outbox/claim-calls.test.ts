@@ -142,6 +142,31 @@ describe('the calls of a claim', () => {
       await until('it is over', () => threads() === before);
     });
 
+    it('keeps nothing of what it was asked and has answered', async () => {
+      const file = join(dir, 'watched.js');
+      const kept = join(dir, 'kept');
+      writeFileSync(
+        file,
+        `const { parentPort } = require('worker_threads');
+        const arrays = (said) =>
+          ArrayBuffer.isView(said) ? [said] : Object(said) === said ? Object.values(said).flatMap(arrays) : [];
+        const post = parentPort.postMessage.bind(parentPort);
+        let held = [];
+        parentPort.on('message', (asked) => { held = arrays(asked); });
+        parentPort.postMessage = (said, transfer) => {
+          held.push(...arrays(said));
+          post(said, transfer);
+          require('fs').appendFileSync(${JSON.stringify(kept)}, held.map((one) => one.byteLength).join(' ') + '\\n');
+        };
+        require(${JSON.stringify(BUNDLE)});`,
+      );
+      const names = make(MANY);
+      const calls = new ClaimThread(file, 10);
+      await calls.tryToRead(pack(names));
+      await calls.move(pack(names), pack(names, 'to/'));
+      await until('both are answered', () => readFileSync(kept, 'utf8') === '0 0 0\n0 0 0 0 0 0\n');
+    });
+
     it('that dies fails what it was asked, and the next asks another', async () => {
       const file = join(dir, 'dies.js');
       const flag = join(dir, 'flag');
