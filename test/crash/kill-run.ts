@@ -25,6 +25,8 @@ const WINDOW_FILES = 256;
 const TOKEN_SECONDS = 2;
 const FINISH_WITHIN_MS = 180_000;
 const CLAIMED_WITHIN_MS = 30_000;
+/** Files at once, enough for the thread of large claims. */
+const BURST = 300;
 const POLL_MS = 2;
 const BUCKET = 'fleet-bucket';
 const PREFIX = 'device00/outbox/';
@@ -42,6 +44,7 @@ export class KillRun {
   kills = 0;
   mostTwice = 0;
   #restarts = 0;
+  #bursts = 0;
   #orphans = 0;
   #offline = 0;
   #sentAndThere = 0;
@@ -105,7 +108,7 @@ export class KillRun {
 
   get summary(): string {
     const told = [
-      `${this.kills} kills (${this.#restarts} with a restart of the cloud), ${this.load.summary}`,
+      `${this.kills} kills (${this.#restarts} with a restart of the cloud), ${this.load.summary}, ${this.#bursts} bursts of ${BURST}`,
       `${this.problems.length} lost or altered`,
       `sent twice ${this.arrivals.sentTwice} of ${this.arrivals.requests} requests (at most ${this.mostTwice} after a kill, allowed ${MOST_SENT_TWICE})`,
       `${this.#orphans} multipart uploads nobody knows of, ${this.arrivals.renewals} tokens`,
@@ -217,7 +220,9 @@ export class KillRun {
 
   #replenish(): void {
     const { load, random } = this;
-    load.addSmall(random.between(5, 40));
+    const isBurst = random.chance(0.08);
+    if (isBurst) this.#bursts += 1;
+    load.addSmall(isBurst ? BURST : random.between(5, 40));
     load.replaceSmall();
     // One is always on its way, within what a test's disk may hold.
     if (load.large <= this.kills / 4 && load.hasArrived(this.cloud, BUCKET, PREFIX, 'large')) load.addLarge();
