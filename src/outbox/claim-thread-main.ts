@@ -14,9 +14,9 @@ export type ClaimAnswer =
 
 parentPort?.on('message', ({ id, call, args }: ClaimRequest) => {
   // What came goes back as well: a thread that makes little of its own collects nothing for hundreds of thousands of files.
-  const answer = (said: ClaimAnswer, result?: unknown): void => parentPort?.postMessage(said, memoryOf([args, result]));
+  const answer = (said: ClaimAnswer): void => parentPort?.postMessage(said, memoryOf([args, said]));
   (directCalls[call] as (...given: readonly unknown[]) => Promise<unknown>)(...args).then(
-    (result) => answer({ id, result }, result),
+    (result) => answer({ id, result }),
     (error: NodeJS.ErrnoException) => answer({ id, error: error.message, code: error.code }),
   );
 });
